@@ -1,0 +1,11 @@
+//! Layer 0: places in source text and the problems found there.
+
+mod code;
+mod diagnostic;
+mod source;
+mod span;
+
+pub use code::{Code, Page};
+pub use diagnostic::{Diagnostic, Label, Severity, Suggestion};
+pub use source::{Position, Source};
+pub use span::Span;

@@ -1,0 +1,3 @@
+//! Layer 0: plain data that every layer above shares.
+
+pub mod units;

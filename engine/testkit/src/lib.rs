@@ -1,0 +1,1 @@
+//! Harnesses and conformance suites for those who extend Millwork.

@@ -1,0 +1,1 @@
+//! Tables and what works on them: read, write, sql, check, report.

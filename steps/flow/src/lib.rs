@@ -1,0 +1,1 @@
+//! Steps that steer a run: shell, assert, wait, approval, pipeline.
