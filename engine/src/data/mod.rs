@@ -1,1 +1,13 @@
 //! Layer 1: values, their types, tables and artifacts.
+
+mod artifact;
+mod encode;
+mod table;
+mod types;
+mod value;
+
+pub use artifact::{ArtifactInfo, ArtifactStore};
+pub use encode::{decode, encode, plain};
+pub use table::{Pin, PinnedFile, Scan, ScanReader, Table, TableForm};
+pub use types::{ObjectType, TableType, Type};
+pub use value::{FileRef, FromValue, Map, Value};

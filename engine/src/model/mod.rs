@@ -1,3 +1,18 @@
-//! Layer 0: plain data that every layer above shares.
+//! Layer 0: plain data that every layer above shares. No IO, no clock reading, no step kinds.
 
+pub mod clock;
+pub mod event;
+pub mod fault;
+pub mod id;
+pub mod label;
+pub mod policy;
+pub mod status;
 pub mod units;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use event::{Event, Recorded};
+pub use fault::{Blame, Fault, FaultCode, Retry};
+pub use id::{ArtifactId, AttemptKey, Digest, Name, NodeIx, OwnerId, RunId};
+pub use label::Labels;
+pub use policy::{Backoff, RetryPolicy};
+pub use status::{RunStatus, SkipReason, StepStatus, Wait};
