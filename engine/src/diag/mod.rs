@@ -4,8 +4,10 @@ mod code;
 mod diagnostic;
 mod source;
 mod span;
+mod text_map;
 
 pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Severity, Suggestion};
 pub use source::{Position, Source};
 pub use span::Span;
+pub use text_map::TextMap;
