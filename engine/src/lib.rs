@@ -7,3 +7,24 @@ pub mod diag;
 pub mod model;
 
 pub mod data;
+pub mod expr;
+
+pub mod spec;
+
+pub mod step;
+
+pub mod graph;
+
+pub mod run;
+
+pub mod executor;
+pub mod store;
+
+pub mod scheduler;
+
+mod engine;
+
+pub use engine::{
+    Durability, Engine, EngineOptions, GcReport, LogLine, RerunPlan, RunHandle, RunRequest, RunSummary, StepSummary,
+    Update,
+};

@@ -2,12 +2,14 @@
 
 mod artifact;
 mod encode;
+mod kept;
 mod table;
 mod types;
 mod value;
 
 pub use artifact::{ArtifactInfo, ArtifactStore};
 pub use encode::{decode, encode, plain};
+pub use kept::{read_kept, write_kept};
 pub use table::{Pin, PinnedFile, Scan, ScanReader, Table, TableForm};
 pub use types::{ObjectType, TableType, Type};
 pub use value::{FileRef, FromValue, Map, Value};

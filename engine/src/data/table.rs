@@ -75,6 +75,9 @@ pub trait ScanReader: Send + Sync + fmt::Debug {
         columns: Option<&[String]>,
         limit: Option<u64>,
     ) -> Result<Vec<RecordBatch>, Fault>;
+
+    /// Counts the rows.
+    async fn count(&self, scan: &Scan, schema: &SchemaRef) -> Result<u64, Fault>;
 }
 
 impl Table {

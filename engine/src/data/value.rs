@@ -142,6 +142,9 @@ pub trait FromValue: Sized {
     /// [`Type::parse`] reads.
     const TYPE: &'static str;
 
+    /// Whether a field of this type may hold `secrets.*`.
+    const SECRETS: bool = false;
+
     /// Converts a value that was checked against [`FromValue::TYPE`]; `any` makes a mismatch possible
     /// at run time, which is a user's fault.
     fn from_value(value: &Value) -> Result<Self, Fault>;

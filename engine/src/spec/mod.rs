@@ -5,6 +5,6 @@ mod pipeline;
 
 pub use node::{Key, Node, NodeKind, Spanned, Text};
 pub use pipeline::{
-    Budget, Concurrency, ForEachSpec, Given, InputSpec, OnConflict, OnExceeded, Order, Permissions, Persist, PipelineSpec, RepeatSpec,
-    ScheduleSpec, StepSpec, TestSpec, TriggerSpec,
+    Budget, Concurrency, ForEachSpec, Given, InputSpec, OnConflict, OnExceeded, Order, Permissions, Persist,
+    PipelineSpec, RepeatSpec, ScheduleSpec, StepSpec, TestSpec, TriggerSpec,
 };

@@ -1,0 +1,74 @@
+use std::path::Path;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::{Effect, InputTypes, Names, Ports, Read, Resolved, Services, StepContext, StepEnd};
+use crate::{diag::Diagnostic, model::Fault, spec::Permissions};
+
+/// A kind of step, as its author writes it. The registry holds an erased form of it.
+///
+/// Order of calls: at `check` the configuration is deserialised, then [`StepKind::reads`],
+/// [`StepKind::ports`], [`StepKind::check`]; in an attempt [`StepKind::build`], then [`Step::run`].
+pub trait StepKind: Send + Sync + 'static {
+    /// What stands under `with:`. Fields that may hold an expression are
+    /// [`Templated`](super::Templated); texts whose places matter are [`Located`](super::Located).
+    /// Derive with `#[serde(deny_unknown_fields)]`.
+    type Config: DeserializeOwned + JsonSchema + Send + Sync + 'static;
+
+    /// What `uses:` says, such as `table.read`.
+    const NAME: &'static str;
+    /// Raised when equal configuration and inputs may give other outputs than before: parks runs
+    /// under way and drops cached results.
+    const VERSION: u32;
+    /// What running it does, unless the configuration says otherwise.
+    const EFFECT: Effect;
+    /// One line for the catalogue.
+    const SUMMARY: &'static str;
+    /// A whole pipeline that uses the kind; a test checks and runs it.
+    const EXAMPLE: &'static str;
+
+    /// What running it does with this configuration.
+    fn effect(config: &Self::Config) -> Effect {
+        let _ = config;
+        Self::EFFECT
+    }
+
+    /// What it reads beyond the expressions in its configuration.
+    fn reads(config: &Self::Config, names: &Names) -> Result<Vec<Read>, Vec<Diagnostic>> {
+        let _ = (config, names);
+        Ok(Vec::new())
+    }
+
+    /// Its outputs, given the types of what it reads.
+    fn ports(config: &Self::Config, inputs: &InputTypes, cx: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>>;
+
+    /// Further checks. No network, no GPU and no credentials are needed for them.
+    fn check(config: &Self::Config, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
+        let _ = (config, cx);
+        Vec::new()
+    }
+
+    /// Makes the step of one attempt; fields are resolved here.
+    fn build(config: Resolved<'_, Self::Config>, services: &Services) -> Result<Box<dyn Step>, Fault>;
+}
+
+/// What a kind may look at while it checks.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckContext<'a> {
+    /// The folder that relative paths start from: the pipeline file's.
+    pub base: &'a Path,
+    /// `permissions:` of the pipeline.
+    pub permissions: &'a Permissions,
+    /// Columns that a table step promises in `schema:` are trusted; files are looked at only if this is set.
+    pub read_files: bool,
+}
+
+/// One attempt's work.
+#[async_trait]
+pub trait Step: Send {
+    /// Does the work. Runs on the compute runtime; must end soon after
+    /// [`StepContext::cancel`] is triggered.
+    async fn run(self: Box<Self>, cx: StepContext) -> Result<StepEnd, Fault>;
+}

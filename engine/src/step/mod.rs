@@ -1,0 +1,24 @@
+//! Layer 3: the contract for authors of steps, and what a step may use.
+
+mod access;
+mod config;
+mod context;
+mod effect;
+mod erased;
+mod journal;
+mod kind;
+mod output;
+mod ports;
+mod registry;
+mod services;
+
+pub use access::TableAccess;
+pub use config::{Field, Located, Resolved, SecretText, Templated};
+pub use context::{Inputs, LogSink, LogStream, Progress, StepContext};
+pub use effect::Effect;
+pub use journal::{Entry, Journal, JournalKey, JournalStore, Reservation, Resource, Settlement};
+pub use kind::{CheckContext, Step, StepKind};
+pub use output::{StepEnd, StepOutput};
+pub use ports::{InputTypes, Names, Port, Ports, Read};
+pub use registry::{ErasedKind, ParsedConfig, Registry};
+pub use services::{ChildRequest, ChildRuns, Extensions, SecretProvider, Services};

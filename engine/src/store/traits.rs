@@ -1,0 +1,163 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::{
+    graph::Bundle,
+    model::{ArtifactId, Digest, NodeIx, OwnerId, Recorded, RunId, RunStatus, Timestamp, event::StoredOutputs},
+    step::JournalStore,
+};
+
+use super::{Append, Committed, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView, StoreError};
+
+/// A run to be created: its bundle, its first events, its owner, all in one transaction.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Which.
+    pub id: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The frozen bundle; stored unless its digest is known.
+    pub bundle: Bundle,
+    /// The run that asked for it, with the step and item: a second child for the same is refused by
+    /// giving back the first.
+    pub parent: Option<(RunId, NodeIx, Option<u32>)>,
+    /// The process that owns it from the start.
+    pub owner: OwnerId,
+    /// Its first events, from `seq` 1.
+    pub events: Vec<Recorded>,
+    /// How it stands after them.
+    pub status: RunStatus,
+}
+
+/// The owner of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerRecord {
+    /// The process.
+    pub owner: OwnerId,
+    /// Counts owners.
+    pub epoch: u64,
+}
+
+/// What a process asks of the one that owns a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RequestKind {
+    /// Cancel; a second one interrupts.
+    Cancel,
+    /// Stop now.
+    Interrupt,
+    /// Answer an approval.
+    Answer {
+        /// Which step.
+        node: NodeIx,
+        /// What was shown when the answer was given.
+        shown: Digest,
+        /// The form's values.
+        answer: Json,
+    },
+}
+
+/// A request in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Rising.
+    pub id: i64,
+    /// Of which run.
+    pub run: RunId,
+    /// What.
+    pub kind: RequestKind,
+    /// Who, for people.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A result that a later run may take (`cache: true`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheEntry {
+    /// Where the outputs are.
+    pub outputs: StoredOutputs,
+    /// Labels, encoded.
+    pub labels: Json,
+    /// Rows, for people.
+    pub rows: Option<u64>,
+    /// The run that made it.
+    pub run: RunId,
+}
+
+/// Writes runs. Every call returns after its commit.
+#[async_trait]
+pub trait RunWriter: Send + Sync + fmt::Debug {
+    /// Creates a run at epoch 1. If the same parent step already has a child, that child's id comes back.
+    async fn create(&self, run: NewRun) -> Result<RunId, StoreError>;
+
+    /// Appends; see [`Append`].
+    async fn append(&self, append: Append) -> Result<Committed, StoreError>;
+
+    /// Makes a process the owner and raises the epoch. The caller holds proof that the one before is dead.
+    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError>;
+
+    /// Forgets a run that ended: log, items, journal, outputs. Bundles and artifacts go by `gc`.
+    async fn forget(&self, run: RunId) -> Result<(), StoreError>;
+
+    /// Puts a result into the cache.
+    async fn cache(&self, fingerprint: Digest, entry: CacheEntry) -> Result<(), StoreError>;
+}
+
+/// Reads runs; holds no snapshot long.
+#[async_trait]
+pub trait RunReader: Send + Sync + fmt::Debug {
+    /// One run.
+    async fn run(&self, run: RunId) -> Result<RunView, StoreError>;
+
+    /// The current owner.
+    async fn owner(&self, run: RunId) -> Result<OwnerRecord, StoreError>;
+
+    /// Runs, newest first.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunView>, StoreError>;
+
+    /// Steps that changed from pending.
+    async fn steps(&self, run: RunId) -> Result<Vec<StepView>, StoreError>;
+
+    /// The newest snapshot and the events after it.
+    async fn log(&self, run: RunId) -> Result<RunLog, StoreError>;
+
+    /// Events after `seq`, at most `limit`.
+    async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Items of a step, by number.
+    async fn items(&self, run: RunId, node: NodeIx, filter: &ItemFilter) -> Result<Vec<ItemView>, StoreError>;
+
+    /// Outputs kept as a row.
+    async fn outputs(&self, digest: Digest) -> Result<String, StoreError>;
+
+    /// A frozen bundle.
+    async fn bundle(&self, revision: Digest) -> Result<Bundle, StoreError>;
+
+    /// A cached result.
+    async fn cached(&self, fingerprint: Digest) -> Result<Option<CacheEntry>, StoreError>;
+
+    /// The value that a pipeline's earlier runs left under a name of `state:`.
+    async fn state(&self, pipeline: &str) -> Result<Vec<(String, Json)>, StoreError>;
+
+    /// Every artifact that a run, the cache or a journal still names.
+    async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError>;
+}
+
+/// Requests from process to process.
+#[async_trait]
+pub trait Requests: Send + Sync + fmt::Debug {
+    /// Puts a request in.
+    async fn request(&self, run: RunId, kind: RequestKind, by: &str, at: Timestamp) -> Result<i64, StoreError>;
+
+    /// Requests of these runs with a greater id, in order.
+    async fn requests(&self, run: RunId, after: i64) -> Result<Vec<Request>, StoreError>;
+}
+
+/// Everything that a backend gives.
+pub trait StateStore: RunWriter + RunReader + Requests + JournalStore {}
+
+impl<T: RunWriter + RunReader + Requests + JournalStore> StateStore for T {}
