@@ -246,6 +246,13 @@ impl Board {
                     }
                 }
             }),
+            Event::ConditionHeld { node } => self.change(*node, |facts| facts.status = StepStatus::Ready),
+            Event::ItemsRetried { .. } => {}
+            Event::IterationEnded { node, outputs, labels, rows, .. } => self.change(*node, |facts| {
+                facts.stored = Some(outputs.clone());
+                facts.labels.clone_from(labels);
+                facts.rows = *rows;
+            }),
             Event::RepeatScheduled { node, .. } => self.change(*node, |facts| {
                 facts.status = StepStatus::Ready;
                 facts.answer = None;
@@ -254,6 +261,7 @@ impl Board {
             Event::OwnerTaken { .. }
             | Event::RunStarted
             | Event::CancelRequested { .. }
+            | Event::DeadlineReached
             | Event::ClosingStarted { .. }
             | Event::RunInterrupted { .. }
             | Event::RunEnded { .. } => {}

@@ -52,6 +52,16 @@ pub async fn step_outputs(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<std
     load::outputs(deps, run, node).await
 }
 
+/// Whether stored outputs can still be read.
+pub async fn verify_stored(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<(), Fault> {
+    load::stored_outputs(deps, stored).await.map(drop)
+}
+
+/// Decodes outputs that are kept, from where they are.
+pub async fn read_stored(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<Outputs, Fault> {
+    load::stored_outputs(deps, stored).await
+}
+
 /// The identity of a step's work, for the cache.
 pub async fn fingerprint(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<Option<Digest>, Fault> {
     let node = run.node(node)?;

@@ -19,7 +19,6 @@ use super::{
     load,
 };
 use crate::{
-    data::encode,
     graph::{Form, PlanNode},
     model::{Fault, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
     run::{AttemptEnd, ItemEnd},
@@ -116,6 +115,13 @@ impl Executor {
         &self.0.deps
     }
 
+    /// Runs something on the compute runtime that is no attempt and needs no permit.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0.runtime {
+            runtime.spawn(work);
+        }
+    }
+
     /// Begins an attempt. The permit that it waits for belongs to it until its work really ends.
     pub fn begin(&self, run: Arc<Frozen>, envelope: Envelope, cancel: CancellationToken, report: Reporter) {
         let (deps, permits) = (self.0.deps.clone(), self.0.permits.clone());
@@ -191,6 +197,10 @@ async fn try_attempt(
         (StepEnd::Park(wait), _) => return Ok((AttemptEnd::Parked(wait), None, Vec::new())),
     };
     crash_point("attempt.returned");
+    if cancel.is_cancelled() && node.effect == crate::step::Effect::Pure {
+        // Nothing happened that counts, and a newer attempt's values may be on the board.
+        return Err(Fault::cancelled());
+    }
     let rows = output.rows;
     let outputs = Arc::new(output.values);
     let recomputable =
@@ -267,9 +277,3 @@ async fn item_outputs(
 pub(crate) const KEPT: &str = "$artifact";
 /// The member of an item's outputs with their labels.
 pub(crate) const LABELS: &str = "$labels";
-
-/// Encodes outputs of a pipeline for people and parents; tables must be durable by then.
-pub(crate) fn encode_all(outputs: &Outputs) -> Result<Json, Fault> {
-    let object = outputs.iter().map(|(name, value)| Ok((name.to_string(), encode(value)?)));
-    Ok(Json::Object(object.collect::<Result<_, Fault>>()?))
-}
