@@ -13,7 +13,10 @@ mod registry;
 mod services;
 
 pub use access::TableAccess;
-pub use config::{Field, Located, Resolved, SecretText, Templated};
+pub use config::{
+    Count, Field, Located, Mismatch, OneOrMany, Period, Resolved, SecretText, Size, Templated, conform, convert,
+    template_of,
+};
 pub use context::{Inputs, LogSink, LogStream, Progress, StepContext};
 pub use effect::Effect;
 pub use journal::{Entry, Journal, JournalKey, JournalStore, Reservation, Resource, Settlement};
