@@ -1,19 +1,14 @@
-use std::{borrow::Cow, fmt};
-
 use async_trait::async_trait;
 use millwork_engine::{
     diag::Diagnostic,
     model::Fault,
     step::{
-        CheckContext, Effect, InputTypes, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
+        CheckContext, Effect, InputTypes, OneOrMany, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
         Templated,
     },
 };
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Deserialize;
 
 /// Fails the run unless conditions hold.
 #[derive(Debug)]
@@ -24,7 +19,7 @@ pub struct Assert;
 #[serde(deny_unknown_fields)]
 pub struct AssertConfig {
     /// What must hold: one condition with its message, or a list of them.
-    that: Claims,
+    that: OneOrMany<Claim>,
 }
 
 /// One thing that must hold.
@@ -36,45 +31,6 @@ struct Claim {
     /// What to say if it is false; the condition as written if not given.
     #[serde(default)]
     message: Option<Templated<String>>,
-}
-
-#[derive(Debug, Clone)]
-struct Claims(Vec<Claim>);
-
-impl<'de> Deserialize<'de> for Claims {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Claims;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`{condition, message}` or a list of them")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Claims, A::Error> {
-                Claim::deserialize(MapAccessDeserializer::new(map)).map(|claim| Claims(vec![claim]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Claims, A::Error> {
-                let mut claims = Vec::new();
-                while let Some(claim) = seq.next_element()? {
-                    claims.push(claim);
-                }
-                Ok(Claims(claims))
-            }
-        }
-        deserializer.deserialize_any(OneOrMany)
-    }
-}
-
-impl JsonSchema for Claims {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Claims".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let one = generator.subschema_for::<Claim>();
-        schemars::json_schema!({ "anyOf": [one.clone(), { "type": "array", "items": one }] })
-    }
 }
 
 struct Verdict {
@@ -108,7 +64,7 @@ steps:
     }
 
     fn build(config: Resolved<'_, AssertConfig>, _: &Services) -> Result<Box<dyn Step>, Fault> {
-        let claims = &config.config().that.0;
+        let claims = &config.config().that;
         let mut broken = Vec::new();
         for (i, claim) in claims.iter().enumerate() {
             if !config.get(&claim.condition)? {

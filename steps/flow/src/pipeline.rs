@@ -110,11 +110,11 @@ fn outputs(answer: &Json) -> Result<StepEnd, Fault> {
 }
 
 fn failed(run: RunId, status: &str, fault: Option<&Json>) -> Fault {
-    let inner: Option<Fault> = fault.and_then(|fault| serde_json::from_value(fault.clone()).ok());
-    let why = inner.as_ref().map(|fault| format!(": {}", fault.message)).unwrap_or_default();
-    let mut outer = Fault::user("pipeline.failed", format!("the sub-pipeline's run {run} was {status}{why}"))
-        .help(format!("see `millwork runs show {run}`"));
-    if let Some(inner) = inner {
+    let said = |key: &str| fault.and_then(|fault| fault.get(key)?.as_str());
+    let why = said("message").map(|message| format!(": {message}")).unwrap_or_default();
+    let message = format!("the sub-pipeline's run {run} was {status}{why}");
+    let mut outer = Fault::user("pipeline.failed", message).help(format!("see `millwork runs show {run}`"));
+    if let Some(inner) = fault.and_then(|fault| serde_json::from_value::<Fault>(fault.clone()).ok()) {
         (outer.blame, outer.exit_code) = (inner.blame, inner.exit_code);
     }
     outer

@@ -3,8 +3,8 @@ use std::time::Duration;
 use millwork_engine::{
     data::Type,
     diag::{Code, Diagnostic},
-    model::{Fault, units},
-    step::{CheckContext, Effect, InputTypes, Located, Ports, Resolved, Services, Step, StepKind, Templated},
+    model::Fault,
+    step::{CheckContext, Effect, InputTypes, Located, Period, Ports, Resolved, Services, Size, Step, StepKind, Templated},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,14 +39,17 @@ pub struct ShellConfig {
     success_codes: Vec<i32>,
     /// Bytes of standard output at most, such as `64MiB`.
     #[serde(default)]
-    max_output: Option<Located<String>>,
+    max_output: Option<Size>,
     /// Time from SIGTERM to SIGKILL when the step is stopped; `10s` if not given.
     #[serde(default)]
-    grace: Option<Located<String>>,
+    grace: Option<Period>,
     /// What the command does to the world; `external` if not given.
     #[serde(default)]
     effect: Option<Declared>,
 }
+
+const MAX_OUTPUT: usize = 64 << 20;
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What a command does to the world.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -67,17 +70,6 @@ fn zero() -> Vec<i32> {
 impl ShellConfig {
     fn value_type(&self) -> Result<Option<Type>, String> {
         self.ty.as_ref().map(|ty| Type::parse(ty)).transpose()
-    }
-
-    fn max_output(&self) -> Result<usize, String> {
-        let text = self.max_output.as_ref().map_or("64MiB", |size| size.value.as_str());
-        let bytes = units::parse_size(text).map_err(|e| format!("`{text}` {e}"))?;
-        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
-    }
-
-    fn grace(&self) -> Result<Duration, String> {
-        let text = self.grace.as_ref().map_or("10s", |grace| grace.value.as_str());
-        units::parse_duration(text).map_err(|e| format!("`{text}` {e}"))
     }
 }
 
@@ -148,12 +140,6 @@ outputs:
                 wrong(&config.ty, "`type` belongs to `output: json` or `output: csv`".to_owned());
             }
         }
-        if let Err(e) = config.max_output() {
-            wrong(&config.max_output, format!("`max_output` {e}"));
-        }
-        if let Err(e) = config.grace() {
-            wrong(&config.grace, format!("`grace` {e}"));
-        }
         problems
     }
 
@@ -172,8 +158,8 @@ outputs:
             format: config.output,
             ty: config.value_type().map_err(bad)?,
             success_codes: config.success_codes.clone(),
-            max_output: config.max_output().map_err(bad)?,
-            grace: config.grace().map_err(bad)?,
+            max_output: config.max_output.map_or(MAX_OUTPUT, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+            grace: config.grace.map_or(GRACE, |grace| grace.0),
         }))
     }
 }
