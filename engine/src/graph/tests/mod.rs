@@ -1,1 +1,2 @@
-
+mod by_hand;
+mod kinds;
