@@ -73,7 +73,7 @@ fn ports(config: &Plain, inputs: &InputTypes) -> Ports {
         .output("value", value.unwrap_or(Type::Any), "what it was given")
 }
 
-kind!(
+kind! {
     Pure,
     "pure",
     Plain,
@@ -81,8 +81,8 @@ kind!(
     fn ports(config: &Plain, inputs: &InputTypes, _: &CheckContext<'_>) -> Answer {
         Ok(ports(config, inputs))
     }
-);
-kind!(
+}
+kind! {
     External,
     "effect",
     Plain,
@@ -90,8 +90,8 @@ kind!(
     fn ports(config: &Plain, inputs: &InputTypes, _: &CheckContext<'_>) -> Answer {
         Ok(ports(config, inputs))
     }
-);
-kind!(
+}
+kind! {
     Rows,
     "rows",
     Plain,
@@ -100,8 +100,8 @@ kind!(
         let table = Type::parse("table<a: int, b: string>").expect("a type");
         Ok(Ports::none().output("table", table, "rows"))
     }
-);
-kind!(
+}
+kind! {
     Two,
     "two",
     Plain,
@@ -109,8 +109,8 @@ kind!(
     fn ports(_: &Plain, _: &InputTypes, _: &CheckContext<'_>) -> Answer {
         Ok(Ports::none().output("left", Type::any_table(), "rows").output("right", Type::any_table(), "rows"))
     }
-);
-kind!(
+}
+kind! {
     Sql,
     "query",
     Query,
@@ -118,27 +118,27 @@ kind!(
     fn reads(config: &Query, names: &Names) -> Result<Vec<Read>, Vec<Diagnostic>> {
         let words = config.query.split_whitespace().filter(|word| names.has_step(word));
         Ok(words.filter_map(|word| crate::model::Name::new(word).map(Read::TableOf)).collect())
-    },
+    }
     fn ports(_: &Query, inputs: &InputTypes, _: &CheckContext<'_>) -> Answer {
         let table = inputs.reads.values().next().cloned().unwrap_or_else(Type::any_table);
         Ok(Ports::none().output("table", table, "rows"))
     }
-);
-kind!(
+}
+kind! {
     Nested,
     "nested",
     Child,
     Pure,
     fn includes(config: &Child) -> Vec<String> {
         vec![config.file.value.clone()]
-    },
+    }
     fn ports(config: &Child, _: &InputTypes, cx: &CheckContext<'_>) -> Answer {
         let child = cx.child(&config.file);
         let child =
             child.map_err(|why| vec![Diagnostic::new(crate::diag::Code::IncludeFailed, config.file.span, why)])?;
         Ok(child.outputs.iter().fold(Ports::none(), |ports, (name, ty)| ports.output(name.as_str(), ty.clone(), "")))
     }
-);
+}
 
 pub(super) fn registry() -> Registry {
     let mut registry = Registry::new();
