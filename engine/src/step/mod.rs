@@ -22,6 +22,6 @@ pub use effect::Effect;
 pub use journal::{Entry, Journal, JournalKey, JournalStore, Reservation, Resource, Settlement};
 pub use kind::{CheckContext, Step, StepKind};
 pub use output::{StepEnd, StepOutput};
-pub use ports::{InputTypes, Names, Port, Ports, Read};
+pub use ports::{ChildInput, ChildPorts, InputTypes, Names, Port, Ports, Read};
 pub use registry::{ErasedKind, ParsedConfig, Registry};
 pub use services::{ChildRequest, ChildRuns, Extensions, SecretProvider, Services};
