@@ -13,6 +13,8 @@ use crate::{
     store::StateStore,
 };
 
+pub use crate::store::Durability;
+
 /// How an engine is opened.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -34,16 +36,6 @@ pub struct EngineOptions {
     pub scans: Arc<dyn ScanReader>,
     /// What families share among their kinds.
     pub extensions: Extensions,
-}
-
-/// What a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// Loss of power (SQLite `synchronous=FULL`).
-    #[default]
-    Power,
-    /// Death of the process, not of the machine (`synchronous=NORMAL`).
-    Process,
 }
 
 /// A run to start.

@@ -1,1 +1,3 @@
 //! The millwork command line.
+
+pub mod cli;

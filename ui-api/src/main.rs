@@ -1,3 +1,5 @@
 //! The `millwork` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    millwork::cli::main()
+}

@@ -1,1 +1,70 @@
-//! To come.
+//! Layer 6: where an attempt runs. It is given an envelope, references and never data; loads what its
+//! step reads, resolves, builds and runs it on the compute runtime, and makes its outputs durable.
+
+mod attempt;
+mod board;
+mod body;
+mod crash;
+mod env;
+mod envelope;
+mod evaluate;
+mod fan;
+mod frozen;
+mod gather;
+mod guard;
+mod identity;
+mod items;
+mod keep;
+mod load;
+mod logs;
+mod park;
+mod recompute;
+mod runtime;
+mod scrub;
+mod update;
+
+pub use board::{Board, ItemCounts, StepFacts};
+pub use crash::{CRASH_POINTS, crash_point};
+pub use envelope::Envelope;
+pub use evaluate::{StateValues, condition, pipeline_outputs, until};
+pub use frozen::Frozen;
+pub use gather::{Gathered, gather};
+pub use keep::{Kept, Outputs, keep};
+pub use logs::{LogLine, read_logs};
+pub use runtime::{ChildEnds, Deps, Executor, Report, Reporter};
+pub use scrub::Scrubber;
+pub use update::{Update, Updates};
+
+use crate::{
+    model::{Digest, Fault, NodeIx},
+    run::Planned,
+};
+
+/// Evaluates what a fan-out goes over.
+pub async fn plan_items(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<Planned, Fault> {
+    let items = load::items(deps, run, run.node(node)?).await.map_err(|fault| run.scrubber.fault(fault))?;
+    crash_point("items.planned");
+    Ok(Planned { count: items.count, digest: items.digest })
+}
+
+/// Outputs of a step, tables ready to be read.
+pub async fn step_outputs(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<std::sync::Arc<Outputs>, Fault> {
+    load::outputs(deps, run, node).await
+}
+
+/// Whether stored outputs can still be read.
+pub async fn verify_stored(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<(), Fault> {
+    load::stored_outputs(deps, stored).await.map(drop)
+}
+
+/// Decodes outputs that are kept, from where they are.
+pub async fn read_stored(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<Outputs, Fault> {
+    load::stored_outputs(deps, stored).await
+}
+
+/// The identity of a step's work, for the cache.
+pub async fn fingerprint(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<Option<Digest>, Fault> {
+    let node = run.node(node)?;
+    let loaded = load::load_for(deps, run, node).await?;
+    identity::identity(deps, run, node, &loaded)
+}

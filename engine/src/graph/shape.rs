@@ -17,6 +17,8 @@ pub struct Shape {
     pub max_parallel: u32,
     /// Whether the first failed step ends the run: nothing further starts.
     pub fail_fast: bool,
+    /// Whether the pipeline has `outputs` to evaluate at the end.
+    pub has_outputs: bool,
 }
 
 /// What the run machine knows of a step.

@@ -109,6 +109,17 @@ pub struct ItemRange {
     pub outcome: ItemOutcome,
 }
 
+/// An item's attempt that did not succeed and that another will follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemRetry {
+    /// Which item.
+    pub item: u32,
+    /// The attempt that failed, from 1.
+    pub attempt: u32,
+    /// When the next may start, jitter included.
+    pub retry_at: Timestamp,
+}
+
 /// How an item ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,6 +152,11 @@ pub enum Event {
     },
     /// Steps may start.
     RunStarted,
+    /// A step's `if` is true: it may start. Recorded so that it is evaluated once.
+    ConditionHeld {
+        /// Which step.
+        node: NodeIx,
+    },
     /// An attempt begins. Committed before it acts, unless its kind is pure.
     AttemptStarted {
         /// Which step.
@@ -235,6 +251,28 @@ pub enum Event {
         /// Which items and how.
         ranges: Vec<ItemRange>,
     },
+    /// Attempts at items failed and others will follow.
+    ItemsRetried {
+        /// Which step.
+        node: NodeIx,
+        /// Which items and when.
+        retries: Vec<ItemRetry>,
+    },
+    /// An iteration of `repeat` has outputs, which are durable; `until` is evaluated on them next.
+    IterationEnded {
+        /// Which step.
+        node: NodeIx,
+        /// The attempt that succeeded.
+        attempt: u32,
+        /// Where the outputs are.
+        outputs: StoredOutputs,
+        /// Labels of the outputs that have any.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        labels: BTreeMap<String, Labels>,
+        /// Rows the step gave, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+    },
     /// An iteration of `repeat` ended and `until` is not true yet.
     RepeatScheduled {
         /// Which step.
@@ -249,6 +287,8 @@ pub enum Event {
         /// Who, for people.
         by: String,
     },
+    /// The run's deadline has passed: as a cancel, but the run fails.
+    DeadlineReached,
     /// The steps are over; `finally` or `on_failure` begins.
     ClosingStarted {
         /// The status that the run will have if closing goes well.
@@ -274,4 +314,64 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<Fault>,
     },
+}
+
+impl Event {
+    /// The name of its kind, as it is written in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunCreated { .. } => "run_created",
+            Self::OwnerTaken { .. } => "owner_taken",
+            Self::RunStarted => "run_started",
+            Self::ConditionHeld { .. } => "condition_held",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::StepSucceeded { .. } => "step_succeeded",
+            Self::StepFailed { .. } => "step_failed",
+            Self::StepSkipped { .. } => "step_skipped",
+            Self::StepCancelled { .. } => "step_cancelled",
+            Self::StepWaiting { .. } => "step_waiting",
+            Self::WaitEnded { .. } => "wait_ended",
+            Self::ItemsPlanned { .. } => "items_planned",
+            Self::ItemsSettled { .. } => "items_settled",
+            Self::ItemsRetried { .. } => "items_retried",
+            Self::IterationEnded { .. } => "iteration_ended",
+            Self::RepeatScheduled { .. } => "repeat_scheduled",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::DeadlineReached => "deadline_reached",
+            Self::ClosingStarted { .. } => "closing_started",
+            Self::RunInterrupted { .. } => "run_interrupted",
+            Self::RunResumed { .. } => "run_resumed",
+            Self::RunEnded { .. } => "run_ended",
+        }
+    }
+
+    /// The step that it is about, if it is about one.
+    pub fn node(&self) -> Option<NodeIx> {
+        match self {
+            Self::ConditionHeld { node, .. }
+            | Self::AttemptStarted { node, .. }
+            | Self::AttemptFailed { node, .. }
+            | Self::StepSucceeded { node, .. }
+            | Self::StepFailed { node, .. }
+            | Self::StepSkipped { node, .. }
+            | Self::StepCancelled { node, .. }
+            | Self::StepWaiting { node, .. }
+            | Self::WaitEnded { node, .. }
+            | Self::ItemsPlanned { node, .. }
+            | Self::ItemsSettled { node, .. }
+            | Self::ItemsRetried { node, .. }
+            | Self::IterationEnded { node, .. }
+            | Self::RepeatScheduled { node, .. } => Some(*node),
+            Self::RunCreated { .. }
+            | Self::OwnerTaken { .. }
+            | Self::RunStarted
+            | Self::CancelRequested { .. }
+            | Self::DeadlineReached
+            | Self::ClosingStarted { .. }
+            | Self::RunInterrupted { .. }
+            | Self::RunResumed { .. }
+            | Self::RunEnded { .. } => None,
+        }
+    }
 }

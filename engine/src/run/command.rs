@@ -9,7 +9,9 @@ pub enum Command {
         /// Which step.
         node: NodeIx,
     },
-    /// Evaluate a fan-out's list; answer with `Items`.
+    /// Evaluate a fan-out's list; answer with `Items`. A new owner that is asked for items without
+    /// holding the list evaluates it again and gives `Items` too: if it is not the list that was
+    /// planned, the step fails with `items.changed`.
     PlanItems {
         /// Which step.
         node: NodeIx,
@@ -22,7 +24,8 @@ pub enum Command {
         attempt: u32,
     },
     /// Make an attempt at an item; answer with `ItemEnded`. At most as many are outstanding as the
-    /// limits allow.
+    /// limits allow. An item between two attempts keeps its slot, so that a fan-out whose items fail
+    /// slows down.
     Item {
         /// Which step.
         node: NodeIx,
@@ -41,7 +44,9 @@ pub enum Command {
         /// Which step.
         node: NodeIx,
     },
-    /// Stop what runs of a step: cancelled, or over its deadline.
+    /// Stop what runs of a step: cancelled, or over its deadline. Answer with how the attempt ended
+    /// (`AttemptEnded`; for a fan-out an `ItemEnded` for each item under way, or one `AttemptEnded`
+    /// with `Cancelled` once none is).
     Stop {
         /// Which step.
         node: NodeIx,

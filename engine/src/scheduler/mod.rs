@@ -1,1 +1,17 @@
-//! To come.
+//! Layer 7: drives runs. One task a run collects inputs for the machine, commits its events and issues
+//! its commands; nothing else awaits on behalf of a run.
+
+mod batch;
+mod beside;
+mod commit;
+mod driver;
+mod head_start;
+mod machine;
+mod message;
+mod recover;
+
+pub(crate) use commit::Birth;
+pub(crate) use driver::Driver;
+pub use driver::{Hub, Stand};
+pub(crate) use message::Message;
+pub(crate) use recover::{Recovered, recover, shape_of};

@@ -85,6 +85,11 @@ impl Journal {
         Self { store, run, node, item }
     }
 
+    /// The step that the journal belongs to.
+    pub fn node(&self) -> NodeIx {
+        self.node
+    }
+
     /// Does a part without an effect at most once per success: one commit, after it.
     pub async fn once<T, F>(&self, key: &str, request: Digest, part: F) -> Result<T, Fault>
     where

@@ -1,1 +1,26 @@
 //! Tables and what works on them: read, write, sql, check, report.
+
+mod formats;
+mod permit;
+mod read;
+mod sql;
+mod write;
+
+use std::sync::Arc;
+
+use millwork_engine::{data::ScanReader, step::Registry};
+
+pub use formats::{Compression, DataScans, Format, ScanOptions};
+pub use read::TableRead;
+pub use sql::Sql;
+pub use write::TableWrite;
+
+/// Adds the kinds of this family.
+pub fn register(registry: &mut Registry) {
+    registry.register::<TableRead>().register::<TableWrite>().register::<Sql>();
+}
+
+/// Reads the files of tables.
+pub fn scans() -> Arc<dyn ScanReader> {
+    Arc::new(DataScans)
+}

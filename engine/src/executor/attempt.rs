@@ -1,0 +1,331 @@
+//! One try at one kind's work: resolved, built, run under its limits, its outputs checked.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::FutureExt;
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Deps, Envelope, Frozen, Update,
+    crash::crash_point,
+    env::{AttemptEnv, BodyStep, ItemValue, Loaded, Opened, Secrets},
+    keep::Outputs,
+    logs,
+};
+use crate::{
+    data::{Type, Value},
+    expr::{Part, Root},
+    graph::{PlanNode, Work as Runs},
+    model::{Fault, Labels, Name, NodeIx, Timestamp},
+    step::{Effect, Inputs, Journal, Ports, Progress, Read, Step, StepContext, StepEnd, StepOutput},
+};
+
+/// How long an attempt that was told to stop may take to do so.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// Labels of outputs by their names.
+pub(crate) type OutputLabels = BTreeMap<String, Labels>;
+
+/// An attempt with everything loaded.
+pub(crate) struct Work<'a> {
+    pub deps: &'a Deps,
+    pub run: &'a Frozen,
+    pub node: &'a PlanNode,
+    pub envelope: &'a Envelope,
+    pub loaded: &'a Loaded,
+    pub item: Option<&'a ItemValue>,
+    /// Inside a body of several steps: the place that the item's step has in the plan, and the steps before.
+    pub body: Option<(NodeIx, &'a HashMap<Name, BodyStep>)>,
+}
+
+/// Resolves, builds and runs a kind once. Gives its end, and the labels of its outputs.
+pub(crate) async fn run_kind(
+    work: &Work<'_>,
+    answer: Option<Json>,
+    cancel: &CancellationToken,
+) -> Result<(StepEnd, OutputLabels), Fault> {
+    let Runs::Kind { kind, config, reads, ports } = &work.node.work else {
+        return Err(Fault::internal("plan.body", "a body of several steps was run as one step"));
+    };
+    let opened = Opened::default();
+    let progress = Progress::default();
+    let cancel = cancel.child_token();
+    let (step, context) = {
+        let env = environment(work, &opened);
+        let built = std::panic::catch_unwind(AssertUnwindSafe(|| kind.build(config, &env, &work.deps.services)));
+        let step = built.unwrap_or_else(|panic| Err(panicked(work.node, &*panic)))?;
+        let variables = variables(work.node, &env)?;
+        let inputs = inputs(work, reads)?;
+        (step, context(work, inputs, variables, answer, progress.clone(), cancel.clone()))
+    };
+    crash_point("attempt.built");
+    let scratch = Scratch::make(work, context.scratch.clone())?;
+    let watch = watch_progress(work, progress);
+    let end = guarded(work.node, step, context, work.node.spec.timeout, &cancel).await;
+    drop((watch, scratch));
+    match end? {
+        StepEnd::Done(output) => {
+            let output = checked(work.node, ports, output)?;
+            let labels = labels_of(work, &output, &opened);
+            Ok((StepEnd::Done(output), labels))
+        }
+        park => Ok((park, BTreeMap::new())),
+    }
+}
+
+fn environment<'a>(work: &Work<'a>, opened: &'a Opened) -> AttemptEnv<'a> {
+    AttemptEnv {
+        loaded: work.loaded,
+        item: work.item,
+        outputs: None,
+        body: work.body.map(|(_, steps)| steps),
+        endings: None,
+        secrets: Some(Secrets {
+            provider: &*work.deps.secrets,
+            allowed: &work.run.plan.secrets,
+            scrubber: &work.run.scrubber,
+            opened,
+        }),
+        now: started_at(work),
+    }
+}
+
+/// The step's idea of the present: its first attempt's begin, so that a retry sees the same.
+fn started_at(work: &Work<'_>) -> Timestamp {
+    let ix = work.body.map_or(work.node.ix, |(item_of, _)| item_of);
+    work.run.board.with(ix, |facts| facts.started_at).flatten().unwrap_or_else(|| work.deps.services.clock.now())
+}
+
+fn variables(node: &PlanNode, env: &AttemptEnv<'_>) -> Result<BTreeMap<String, String>, Fault> {
+    let mut variables = BTreeMap::new();
+    for (name, template) in &node.spec.env {
+        let value = template.value.eval(env)?.value;
+        if !value.is_null() {
+            variables.insert(name.clone(), value.to_string());
+        }
+    }
+    Ok(variables)
+}
+
+/// What the kind itself asked to read.
+fn inputs(work: &Work<'_>, reads: &[Read]) -> Result<Inputs, Fault> {
+    let opened = Opened::default();
+    let env = environment(work, &opened);
+    let mut inputs = BTreeMap::new();
+    for read in reads {
+        let root = match read {
+            Read::Root(root) => root.clone(),
+            Read::TableOf(step) => {
+                let missing = || Fault::internal("input.missing", format!("the table of step `{step}` is not known"));
+                let output = work.node.tables.get(step).ok_or_else(missing)?;
+                Root::Step { step: step.clone(), part: Part::Output(output.clone()) }
+            }
+        };
+        inputs.insert(read.clone(), crate::expr::Env::value(&env, &root)?);
+    }
+    Ok(Inputs(inputs))
+}
+
+fn context(
+    work: &Work<'_>,
+    inputs: Inputs,
+    env: BTreeMap<String, String>,
+    answer: Option<Json>,
+    progress: Progress,
+    cancel: CancellationToken,
+) -> StepContext {
+    let (deps, run, node, envelope) = (work.deps, work.run, work.node, work.envelope);
+    let of = logs::LogOf { node: envelope.node, step: node.id.clone(), item: envelope.item, attempt: envelope.attempt };
+    let folder = logs::folder(&deps.home, run.id);
+    let clock = deps.services.clock.clone();
+    let journals: Arc<dyn crate::step::JournalStore> = match work.body {
+        Some(_) => Arc::new(super::body::Within { store: deps.journals.clone(), step: node.id.clone() }),
+        None => deps.journals.clone(),
+    };
+    StepContext {
+        run: run.id,
+        step: node.id.clone(),
+        item: envelope.item,
+        attempt: envelope.attempt,
+        key: envelope.key.clone(),
+        started_at: deps.services.clock.now(),
+        inputs,
+        env,
+        answer,
+        base: run.plan.base.clone(),
+        scratch: deps.home.join("tmp").join(format!("{}-{}", envelope.key.short(), envelope.attempt)),
+        memory: node.spec.memory.or(run.plan.spec.permissions.memory).or(deps.memory_each),
+        journal: Journal::new(journals, run.id, envelope.node, envelope.item),
+        tables: deps.tables.clone(),
+        log: logs::sink(folder, of, clock, run.scrubber.clone(), run.updates.clone()),
+        progress,
+        cancel,
+    }
+}
+
+/// Runs the step: panics are faults, a timeout or a request to stop gives it some grace to end by itself.
+async fn guarded(
+    node: &PlanNode,
+    step: Box<dyn Step>,
+    context: StepContext,
+    timeout: Option<Duration>,
+    cancel: &CancellationToken,
+) -> Result<StepEnd, Fault> {
+    let work = AssertUnwindSafe(step.run(context)).catch_unwind();
+    let work = work.map(|end| end.unwrap_or_else(|panic| Err(panicked(node, &*panic))));
+    tokio::pin!(work);
+    let limit = async {
+        match timeout {
+            Some(limit) => {
+                tokio::time::sleep(limit).await;
+                limit
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        end = &mut work => return end.map_err(|fault| if cancel.is_cancelled() { Fault::cancelled() } else { fault }),
+        () = cancel.cancelled() => {}
+        limit = limit => {
+            cancel.cancel();
+            if tokio::time::timeout(GRACE, &mut work).await.is_err() {
+                tracing::warn!(step = %node.id, "the step did not stop after its timeout and was dropped");
+            }
+            return Err(Fault::timeout(limit));
+        }
+    }
+    match tokio::time::timeout(GRACE, &mut work).await {
+        // It had finished before it saw the request: what it did counts.
+        Ok(Ok(end)) => Ok(end),
+        Ok(Err(_)) => Err(Fault::cancelled()),
+        Err(_) => {
+            tracing::warn!(step = %node.id, "the step did not stop when asked and was dropped");
+            Err(Fault::cancelled())
+        }
+    }
+}
+
+fn panicked(node: &PlanNode, panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no message");
+    Fault::internal("step.panic", format!("step `{}` panicked: {text}", node.id))
+        .help("this is a bug of the step's kind, not of the pipeline")
+}
+
+/// The outputs in the order of the ports, each of its type. A step that gives something else has a bug.
+fn checked(node: &PlanNode, ports: &Ports, mut output: StepOutput) -> Result<StepOutput, Fault> {
+    let wrong = |text: String| Err(Fault::internal("step.output", format!("step `{}` {text}", node.id)));
+    let mut values = Outputs::with_capacity(ports.outputs.len());
+    for (name, port) in &ports.outputs {
+        let value = output.values.swap_remove(name).unwrap_or(Value::Null);
+        let found = Type::of(&value);
+        if !found.fits(&port.ty) {
+            return wrong(format!("gave `{name}` as {found}, but promised {}", port.ty));
+        }
+        values.insert(name.clone(), value);
+    }
+    if let Some(name) = output.values.keys().next() {
+        return wrong(format!("gave an output `{name}` that it did not promise"));
+    }
+    if output.rows.is_none() {
+        let mut tables = values.values().filter_map(Value::as_table);
+        output.rows = tables.next().filter(|_| tables.next().is_none()).and_then(|table| table.rows);
+    }
+    output.values = values;
+    Ok(output)
+}
+
+/// Labels of what was read flow to every output; a secret's label to those that hold its text.
+fn labels_of(work: &Work<'_>, output: &StepOutput, opened: &Opened) -> OutputLabels {
+    let mut read = super::frozen::all_labels(work.loaded);
+    if let Some(item) = work.item {
+        read.join(&item.value.labels);
+    }
+    if let Some((_, steps)) = work.body {
+        let names: Vec<&Name> = work.node.reads.iter().filter_map(step_of).collect();
+        steps.iter().filter(|(name, _)| names.contains(name)).for_each(|(_, step)| read.join(&step.labels));
+    }
+    let secrets = opened.all();
+    let mut all = OutputLabels::new();
+    for (name, value) in &output.values {
+        let mut labels = read.clone();
+        if let Some(own) = output.labels.get(name) {
+            labels.join(own);
+        }
+        if !secrets.is_empty() && value.as_table().is_none() {
+            let text = value.to_string();
+            let inside = secrets.iter().filter(|(_, secret)| text.contains(&**secret));
+            labels.secrets.extend(inside.map(|(secret, _)| secret.clone()));
+        }
+        if !labels.is_empty() {
+            all.insert(name.to_string(), labels);
+        }
+    }
+    all
+}
+
+fn step_of(root: &Root) -> Option<&Name> {
+    match root {
+        Root::Step { step, .. } => Some(step),
+        _ => None,
+    }
+}
+
+/// Tells watchers how far a step is, a few times a second, until it is dropped.
+fn watch_progress(work: &Work<'_>, progress: Progress) -> Option<AbortOnDrop> {
+    if work.item.is_some() || !work.run.updates.watched() {
+        return None;
+    }
+    let (updates, node) = (work.run.updates.clone(), work.envelope.node);
+    let watch = tokio::spawn(async move {
+        let mut last = (0, 0);
+        loop {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let now = progress.get();
+            if now != last {
+                last = now;
+                updates.send(Update::Progress { node, done: now.0, total: now.1 });
+            }
+        }
+    });
+    Some(AbortOnDrop(watch))
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The attempt's own folder. Items of pure kinds make it themselves if they need it, for a fan-out of
+/// 100,000 would else spend its time on folders.
+struct Scratch(Option<PathBuf>);
+
+impl Scratch {
+    fn make(work: &Work<'_>, path: PathBuf) -> Result<Self, Fault> {
+        if work.item.is_some() && work.node.effect == Effect::Pure {
+            return Ok(Self(None));
+        }
+        std::fs::create_dir_all(&path)
+            .map_err(|e| Fault::external("scratch", format!("{} cannot be made: {e}", path.display())))?;
+        Ok(Self(Some(path)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_dir(path).or_else(|_| std::fs::remove_dir_all(path));
+        }
+    }
+}

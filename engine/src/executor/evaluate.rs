@@ -1,0 +1,115 @@
+//! Evaluates what belongs to no attempt: conditions, `until`, `state:` and the pipeline's outputs.
+
+use serde_json::Value as Json;
+
+use super::{
+    Deps, Frozen,
+    attempt::OutputLabels,
+    body::holds,
+    env::{AttemptEnv, Loaded},
+    keep::{Outputs, durable_object},
+    load,
+};
+use crate::{
+    data::encode,
+    expr::{Expr, Root},
+    graph::PlanNode,
+    model::{Fault, Labels, Name, NodeIx},
+};
+
+/// Values of `state:`, encoded.
+pub type StateValues = Vec<(Name, Json)>;
+
+/// Evaluates a step's `if`.
+pub async fn condition(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<bool, Fault> {
+    let node = run.node(node)?;
+    let Some(condition) = &node.spec.condition else { return Ok(true) };
+    let loaded = load_expr(deps, run, &condition.value).await?;
+    let endings = run.endings(node);
+    let env = AttemptEnv {
+        loaded: &loaded,
+        item: None,
+        outputs: None,
+        body: None,
+        endings: Some(&endings),
+        secrets: None,
+        now: deps.services.clock.now(),
+    };
+    condition.value.eval(&env).and_then(|value| holds(&value.value)).map_err(|fault| run.scrubber.fault(fault))
+}
+
+/// Evaluates `repeat.until` on the outputs of the iteration that just ended.
+pub async fn until(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<bool, Fault> {
+    let node = run.node(node)?;
+    let Some(repeat) = &node.spec.repeat else { return Ok(true) };
+    let loaded = load_expr(deps, run, &repeat.until.value).await?;
+    let outputs = load::outputs(deps, run, node.ix).await?;
+    let labels = load::output_labels(run, node.ix);
+    let env = AttemptEnv {
+        loaded: &loaded,
+        item: None,
+        outputs: Some((&outputs, &labels)),
+        body: None,
+        endings: None,
+        secrets: None,
+        now: deps.services.clock.now(),
+    };
+    repeat.until.value.eval(&env).and_then(|value| holds(&value.value)).map_err(|fault| run.scrubber.fault(fault))
+}
+
+async fn load_expr(deps: &Deps, run: &Frozen, expr: &Expr) -> Result<Loaded, Fault> {
+    let roots: Vec<Root> = expr.references().iter().map(|reference| reference.root.clone()).collect();
+    load::load(deps, run, &roots, expr.source().contains("rows")).await
+}
+
+/// Evaluates `state:` of a step that gave these outputs.
+pub(crate) fn state(
+    run: &Frozen,
+    node: &PlanNode,
+    loaded: &Loaded,
+    outputs: &Outputs,
+    labels: &OutputLabels,
+) -> Result<StateValues, Fault> {
+    if node.spec.state.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = Labels::none();
+    labels.values().for_each(|labels| all.join(labels));
+    let now = run.board.with(node.ix, |f| f.started_at).flatten().unwrap_or(run.created_at);
+    let env = AttemptEnv {
+        loaded,
+        item: None,
+        outputs: Some((outputs, &all)),
+        body: None,
+        endings: None,
+        secrets: None,
+        now,
+    };
+    let values = node.spec.state.iter().map(|(name, template)| {
+        let value = template.value.eval(&env)?;
+        Ok((name.clone(), encode(&value.value)?))
+    });
+    values.collect()
+}
+
+/// Evaluates the pipeline's outputs and makes them durable.
+pub async fn pipeline_outputs(deps: &Deps, run: &Frozen) -> Result<Json, Fault> {
+    let mut outputs = Outputs::new();
+    for (name, template) in &run.plan.spec.outputs {
+        let template = &template.value;
+        let roots: Vec<Root> = template.references().iter().map(|reference| reference.root.clone()).collect();
+        let loaded = load::load(deps, run, &roots, load::template_asks_rows(template)).await?;
+        let env = AttemptEnv {
+            loaded: &loaded,
+            item: None,
+            outputs: None,
+            body: None,
+            endings: None,
+            secrets: None,
+            now: deps.services.clock.now(),
+        };
+        let value = template.eval(&env).map_err(|fault| run.scrubber.fault(fault))?;
+        outputs.insert(name.clone(), value.value);
+    }
+    Ok(Json::Object(durable_object(&deps.services.artifacts, &outputs).await?))
+}

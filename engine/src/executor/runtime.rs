@@ -1,0 +1,279 @@
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Envelope, Frozen,
+    attempt::{Work, run_kind},
+    crash::crash_point,
+    evaluate::{self, StateValues},
+    fan::{ItemDone, run_item},
+    identity::identity,
+    keep::{self, Kept, Outputs},
+    load,
+};
+use crate::{
+    graph::{Form, PlanNode},
+    model::{Fault, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
+    run::{AttemptEnd, ItemEnd},
+    step::{JournalStore, SecretProvider, Services, StepEnd, StepOutput, TableAccess},
+    store::{ItemRow, OutputRow, RunReader},
+};
+
+/// Ends of runs of sub-pipelines.
+#[async_trait]
+pub trait ChildEnds: Send + Sync + fmt::Debug {
+    /// Waits until a child has ended; gives its status, outputs and fault, as a parent's answer.
+    async fn ended(&self, run: RunId) -> Result<Json, Fault>;
+}
+
+/// What attempts use, made once a process.
+#[derive(Debug)]
+pub struct Deps {
+    /// What kinds may use.
+    pub services: Services,
+    /// Opens secrets.
+    pub secrets: Arc<dyn SecretProvider>,
+    /// Reads rows of outputs.
+    pub store: Arc<dyn RunReader>,
+    /// Journals.
+    pub journals: Arc<dyn JournalStore>,
+    /// Waits for children.
+    pub children: Arc<dyn ChildEnds>,
+    /// Reads tables.
+    pub tables: TableAccess,
+    /// The home folder, with `logs/` and `tmp/`.
+    pub home: PathBuf,
+    /// Bytes that an attempt may hold where the pipeline does not say.
+    pub memory_each: Option<u64>,
+}
+
+/// What the executor tells of an attempt.
+#[derive(Debug)]
+pub enum Report {
+    /// The step returned, and its outputs are on the board; they are being made durable.
+    Returned {
+        /// Which step.
+        node: NodeIx,
+    },
+    /// An attempt at a step ended, its outputs durable.
+    Ended {
+        /// Which.
+        envelope: Envelope,
+        /// How.
+        end: AttemptEnd,
+        /// A row for the same transaction.
+        row: Option<OutputRow>,
+        /// `state:` values for the same transaction.
+        state: StateValues,
+    },
+    /// An attempt at an item ended.
+    ItemEnded {
+        /// Which.
+        envelope: Envelope,
+        /// How.
+        end: ItemEnd,
+        /// Its row for the same transaction; none where it was stopped.
+        row: Option<ItemRow>,
+    },
+}
+
+/// Takes reports; called on the compute runtime.
+pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// Runs attempts on a runtime of their own, so that a step that computes does not delay the scheduler.
+#[derive(Clone)]
+pub struct Executor(Arc<Inner>);
+
+struct Inner {
+    runtime: Option<Runtime>,
+    permits: Arc<Semaphore>,
+    deps: Arc<Deps>,
+}
+
+impl Executor {
+    /// An executor for so many attempts at once.
+    pub fn new(deps: Deps, max_parallel: usize) -> Result<Self, Fault> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(max_parallel.max(1))
+            .thread_name("millwork-compute")
+            .enable_all()
+            .build()
+            .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
+        let permits = Arc::new(Semaphore::new(max_parallel.max(1)));
+        Ok(Self(Arc::new(Inner { runtime: Some(runtime), permits, deps: Arc::new(deps) })))
+    }
+
+    /// What attempts use.
+    pub fn deps(&self) -> &Arc<Deps> {
+        &self.0.deps
+    }
+
+    /// Runs something on the compute runtime that is no attempt and needs no permit.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0.runtime {
+            runtime.spawn(work);
+        }
+    }
+
+    /// Begins an attempt. The permit that it waits for belongs to it until its work really ends.
+    pub fn begin(&self, run: Arc<Frozen>, envelope: Envelope, cancel: CancellationToken, report: Reporter) {
+        let (deps, permits) = (self.0.deps.clone(), self.0.permits.clone());
+        let Some(runtime) = &self.0.runtime else { return };
+        runtime.spawn(async move {
+            let permit = tokio::select! {
+                biased;
+                permit = permits.acquire_owned() => permit.ok(),
+                () = cancel.cancelled() => None,
+            };
+            let ended = match (&permit, envelope.item) {
+                (None, None) => stopped(envelope),
+                (None, Some(_)) => Report::ItemEnded { envelope, end: ItemEnd::Cancelled, row: None },
+                (Some(_), None) => attempt(&deps, &run, envelope, &cancel, &report).await,
+                (Some(_), Some(_)) => item(&deps, &run, envelope, &cancel).await,
+            };
+            drop(permit);
+            report(ended);
+        });
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A runtime cannot be waited for where futures run; what is left stops at its next await.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("free", &self.0.permits.available_permits()).finish_non_exhaustive()
+    }
+}
+
+fn stopped(envelope: Envelope) -> Report {
+    Report::Ended { envelope, end: AttemptEnd::Cancelled, row: None, state: Vec::new() }
+}
+
+async fn attempt(
+    deps: &Deps,
+    run: &Frozen,
+    envelope: Envelope,
+    cancel: &CancellationToken,
+    report: &Reporter,
+) -> Report {
+    match try_attempt(deps, run, &envelope, cancel, report).await {
+        Ok((end, row, state)) => Report::Ended { envelope, end, row, state },
+        Err(fault) if fault.code.as_str() == "cancelled" => stopped(envelope),
+        Err(fault) => {
+            let end = AttemptEnd::Failed(run.scrubber.fault(fault));
+            Report::Ended { envelope, end, row: None, state: Vec::new() }
+        }
+    }
+}
+
+async fn try_attempt(
+    deps: &Deps,
+    run: &Frozen,
+    envelope: &Envelope,
+    cancel: &CancellationToken,
+    report: &Reporter,
+) -> Result<(AttemptEnd, Option<OutputRow>, StateValues), Fault> {
+    let node = run.node(envelope.node)?;
+    let loaded = load::load_for(deps, run, node).await?;
+    crash_point("attempt.loaded");
+    let answer = run.board.with(node.ix, |facts| facts.answer.clone()).flatten();
+    let work = Work { deps, run, node, envelope, loaded: &loaded, item: None, body: None };
+    let (output, labels) = match run_kind(&work, answer, cancel).await? {
+        (StepEnd::Done(output), labels) => (output, labels),
+        (StepEnd::Park(wait), _) => return Ok((AttemptEnd::Parked(wait), None, Vec::new())),
+    };
+    crash_point("attempt.returned");
+    if cancel.is_cancelled() && node.effect == crate::step::Effect::Pure {
+        // Nothing happened that counts, and a newer attempt's values may be on the board.
+        return Err(Fault::cancelled());
+    }
+    let rows = output.rows;
+    let outputs = Arc::new(output.values);
+    let recomputable =
+        run.plan.shape.nodes.get(node.ix.index()).is_some_and(|n| n.recomputable && n.form == Form::Single);
+    let pinned = if recomputable { identity(deps, run, node, &loaded)? } else { None };
+    run.board.remember(node.ix, outputs.clone());
+    report(Report::Returned { node: node.ix });
+    let state = evaluate::state(run, node, &loaded, &outputs, &labels)?;
+    let kept = match pinned {
+        Some(inputs) => Kept { stored: StoredOutputs::Recomputable { inputs }, row: None },
+        None => keep::keep(&deps.services.artifacts, &outputs).await?,
+    };
+    crash_point("keep.done");
+    Ok((AttemptEnd::Succeeded { outputs: kept.stored, labels, rows }, kept.row, state))
+}
+
+async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, cancel: &CancellationToken) -> Report {
+    let index = envelope.item.unwrap_or_default();
+    let attempts = envelope.attempt;
+    let row =
+        |outcome, outputs, fault| Some(ItemRow { node: envelope.node, item: index, outcome, attempts, outputs, fault });
+    let (end, row) = match try_item(deps, run, &envelope, cancel).await {
+        Ok(Some(outputs)) => (ItemEnd::Succeeded, row(ItemOutcome::Succeeded, outputs, None)),
+        Ok(None) => (ItemEnd::Skipped, row(ItemOutcome::Skipped, None, None)),
+        Err(fault) if fault.code.as_str() == "cancelled" => (ItemEnd::Cancelled, None),
+        Err(fault) => {
+            let fault = run.scrubber.fault(fault);
+            let row = row(ItemOutcome::Failed, None, Some(fault.clone()));
+            (ItemEnd::Failed { attempt: attempts, fault }, row)
+        }
+    };
+    Report::ItemEnded { envelope, end, row }
+}
+
+/// `None`: the item was skipped.
+async fn try_item(
+    deps: &Deps,
+    run: &Frozen,
+    envelope: &Envelope,
+    cancel: &CancellationToken,
+) -> Result<Option<Option<Json>>, Fault> {
+    let node = run.node(envelope.node)?;
+    match run_item(deps, run, node, envelope, cancel).await? {
+        ItemDone::Skipped => Ok(None),
+        ItemDone::Succeeded(output, labels) => Ok(Some(item_outputs(deps, node, output, &labels).await?)),
+    }
+}
+
+/// The outputs of an item as its row holds them. Large ones are an artifact, named in their place.
+async fn item_outputs(
+    deps: &Deps,
+    node: &PlanNode,
+    output: StepOutput,
+    labels: &std::collections::BTreeMap<String, Labels>,
+) -> Result<Option<Json>, Fault> {
+    if output.values.is_empty() && node.outputs.is_empty() {
+        return Ok(None);
+    }
+    let mut object = keep::durable_object(&deps.services.artifacts, &output.values as &Outputs).await?;
+    let text = serde_json::to_string(&object).unwrap_or_default();
+    if text.len() > super::keep::ROW {
+        let info = deps.services.artifacts.put(text.into_bytes()).await?;
+        object = serde_json::Map::new();
+        object.insert(KEPT.to_owned(), Json::String(info.id.to_string()));
+    }
+    let item_labels: std::collections::BTreeMap<_, _> = labels.iter().filter(|(_, l)| !l.is_empty()).collect();
+    if !item_labels.is_empty() {
+        object.insert(LABELS.to_owned(), serde_json::to_value(item_labels).unwrap_or(Json::Null));
+    }
+    Ok(Some(Json::Object(object)))
+}
+
+/// The member of an item's outputs that names the artifact they are in.
+pub(crate) const KEPT: &str = "$artifact";
+/// The member of an item's outputs with their labels.
+pub(crate) const LABELS: &str = "$labels";

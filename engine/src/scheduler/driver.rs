@@ -1,0 +1,441 @@
+//! The loop of one run, the only one that awaits: inputs to the machine, events to the store, commands to
+//! the executor. One commit is in flight; what arrives meanwhile joins the next.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    batch::Batch,
+    commit::{Birth, Stop},
+    head_start::HeadStarts,
+    machine,
+    message::Message,
+};
+use crate::{
+    executor::{Envelope, Executor, Frozen, Report, Reporter, Update, condition, crash_point, pipeline_outputs, until},
+    model::{AttemptKey, Digest, Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus, Timestamp, Wait},
+    run::{AttemptEnd, Command, Input, RunState},
+    step::Effect,
+    store::StateStore,
+};
+
+/// Messages taken into one commit at most.
+const BATCH: usize = 4096;
+/// A snapshot is written after this many events.
+const SNAPSHOT: u64 = 4000;
+/// How long attempts have to stop when a run is interrupted.
+const STOPPING: Duration = Duration::from_secs(12);
+
+/// How a run stands, for those who wait for it.
+#[derive(Debug, Clone, Default)]
+pub struct Stand {
+    /// Its status.
+    pub status: Option<RunStatus>,
+    /// Nothing more happens to it here.
+    pub over: bool,
+    /// Only a person can let it go on.
+    pub needs_person: bool,
+    /// Why the driver gave up, if it did.
+    pub broken: Option<Fault>,
+}
+
+/// What every driver of a process shares.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    /// Runs attempts.
+    pub executor: Executor,
+    /// Keeps state.
+    pub store: Arc<dyn StateStore>,
+}
+
+/// Drives one run.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(super) hub: Hub,
+    pub(super) run: Arc<Frozen>,
+    pub(super) state: RunState,
+    pub(super) birth: Option<Birth>,
+    pub(super) messages: mpsc::UnboundedReceiver<Message>,
+    pub(super) sender: mpsc::UnboundedSender<Message>,
+    pub(super) stand: watch::Sender<Stand>,
+    pub(super) readers: Vec<Vec<NodeIx>>,
+    pub(super) under_way: HashMap<(NodeIx, Option<u32>, u32), CancellationToken>,
+    pub(super) evaluating: HashSet<Command>,
+    pub(super) stopping: HashSet<NodeIx>,
+    pub(super) heads: HeadStarts,
+    pub(super) caching: HashMap<NodeIx, Digest>,
+    pub(super) children: HashSet<(NodeIx, RunId)>,
+    pub(super) waiting: Vec<Message>,
+    pub(super) wake: Option<Timestamp>,
+    pub(super) asked: i64,
+    pub(super) cancels: u32,
+    pub(super) since_snapshot: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        hub: Hub,
+        run: Arc<Frozen>,
+        state: RunState,
+        birth: Option<Birth>,
+    ) -> (Self, mpsc::UnboundedSender<Message>, watch::Receiver<Stand>) {
+        let (sender, messages) = mpsc::unbounded_channel();
+        let (stand, stands) = watch::channel(Stand::default());
+        let mut readers = vec![Vec::new(); run.plan.nodes.len()];
+        for (ix, node) in run.plan.shape.nodes.iter().enumerate() {
+            for need in &node.needs {
+                if let Some(list) = readers.get_mut(need.index()) {
+                    list.push(NodeIx(ix as u32));
+                }
+            }
+        }
+        let driver = Self {
+            hub,
+            run,
+            state,
+            birth,
+            messages,
+            sender: sender.clone(),
+            stand,
+            readers,
+            under_way: HashMap::new(),
+            evaluating: HashSet::new(),
+            stopping: HashSet::new(),
+            heads: HeadStarts::default(),
+            caching: HashMap::new(),
+            children: HashSet::new(),
+            waiting: Vec::new(),
+            wake: None,
+            asked: 0,
+            cancels: 0,
+            since_snapshot: 0,
+        };
+        (driver, sender, stands)
+    }
+
+    /// Drives the run from these first inputs until it has ended, is interrupted, or belongs to another.
+    /// `born` is told after the first commit.
+    pub(crate) async fn drive(mut self, first: Vec<Input>, born: oneshot::Sender<Result<RunId, Fault>>) {
+        let mut born = Some(born);
+        let mut batch = Batch { inputs: first, ..Batch::default() };
+        let stop = loop {
+            let settled = self.settle(batch).await;
+            if let Some(born) = born.take() {
+                let told = match &settled {
+                    Ok(()) => Ok(self.run.id),
+                    Err(Stop::Exists(run)) => Ok(*run),
+                    Err(stop) => Err(stop.fault()),
+                };
+                let _ = born.send(told);
+            }
+            if let Err(stop) = settled {
+                break Some(stop);
+            }
+            if self.is_over() {
+                break None;
+            }
+            match self.collect().await {
+                Some(next) => batch = next,
+                None => return self.under_way.values().for_each(CancellationToken::cancel),
+            }
+        };
+        self.stop_all(stop.is_none()).await;
+        let status = self.state.status();
+        if let Some(stop) = &stop {
+            tracing::warn!(run = %self.run.id, "the run stops here: {}", stop.fault());
+        }
+        let broken = stop.map(|stop| stop.fault());
+        self.run.updates.end();
+        self.stand.send_replace(Stand { status: Some(status), over: true, needs_person: false, broken });
+    }
+
+    fn is_over(&self) -> bool {
+        let status = self.state.status();
+        status.is_final() || status == RunStatus::Interrupted
+    }
+
+    /// Stops what is under way. An interrupted run waits for its attempts, so that a resume in the same
+    /// process does not begin beside them.
+    async fn stop_all(&mut self, wait: bool) {
+        self.heads.drop_all();
+        self.under_way.values().for_each(CancellationToken::cancel);
+        let deadline = tokio::time::sleep(STOPPING);
+        tokio::pin!(deadline);
+        while wait && !self.under_way.is_empty() {
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(Message::Report(report)) => drop(self.ended_key(&report)),
+                    Some(_) => {}
+                    None => return,
+                },
+                () = &mut deadline => return,
+            }
+        }
+    }
+
+    pub(super) fn ended_key(&mut self, report: &Report) -> bool {
+        let (Report::Ended { envelope, .. } | Report::ItemEnded { envelope, .. }) = report else { return false };
+        self.under_way.remove(&(envelope.node, envelope.item, envelope.attempt)).is_some()
+    }
+
+    /// Waits for something to happen, then takes all that is there. `None`: vanish.
+    async fn collect(&mut self) -> Option<Batch> {
+        let mut batch = Batch::default();
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            let clock = &self.hub.executor.deps().services.clock;
+            let wake = self.wake.map(|at| at.since(clock.now()));
+            let asleep = async {
+                match wake {
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                message = self.messages.recv() => self.take(message?, &mut batch).await?,
+                () = asleep => {
+                    self.wake = None;
+                    batch.inputs.push(Input::Tick);
+                }
+            }
+        }
+        for message in waiting {
+            self.take(message, &mut batch).await?;
+        }
+        for _ in 0..BATCH {
+            let Ok(message) = self.messages.try_recv() else { break };
+            self.take(message, &mut batch).await?;
+        }
+        crash_point("driver.collected");
+        Some(batch)
+    }
+
+    /// Decides on a batch, commits, and issues what follows.
+    async fn settle(&mut self, batch: Batch) -> Result<(), Stop> {
+        let Batch { inputs, items, outputs, state, .. } = batch;
+        let mut events = self.decide(inputs)?;
+        self.evaluate(&mut events).await?;
+        crash_point("driver.decided");
+        // A pure step may act before its start is committed.
+        self.issue(true);
+        if !events.is_empty() || self.birth.is_some() {
+            self.commit(events.clone(), items, outputs, state).await?;
+            crash_point("driver.committed");
+            self.after_commit(events);
+        }
+        self.issue(false);
+        crash_point("driver.issued");
+        Ok(())
+    }
+
+    /// The machine's events for these inputs, applied. Nothing is told or issued before they are
+    /// committed; a commit that is refused ends this driver and its state with it.
+    fn decide(&mut self, inputs: Vec<Input>) -> Result<Vec<Recorded>, Stop> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.hub.executor.deps().services.clock.now();
+        let events = machine::step(&mut self.state, inputs, now).map_err(Stop::Broken)?;
+        for recorded in &events {
+            self.run.board.apply(recorded);
+            if let Some(node) = recorded.event.node() {
+                self.run.board.set_status(node, self.state.step_status(node));
+            }
+            if matches!(recorded.event, Event::RunResumed { .. }) {
+                for node in &self.run.plan.nodes {
+                    self.run.board.set_status(node.ix, self.state.step_status(node.ix));
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    /// Answers what needs no attempt (conditions, `until`, the pipeline's outputs), so that it joins
+    /// the commit of what it follows from.
+    async fn evaluate(&mut self, events: &mut Vec<Recorded>) -> Result<(), Stop> {
+        loop {
+            let deps = self.hub.executor.deps().clone();
+            let now = deps.services.clock.now();
+            let mut answers = Vec::new();
+            for command in machine::outstanding(&self.state, now) {
+                answers.push(match command {
+                    Command::Evaluate { node } => {
+                        Input::Condition { node, holds: condition(&deps, &self.run, node).await }
+                    }
+                    Command::CheckUntil { node } => Input::Until { node, met: until(&deps, &self.run, node).await },
+                    Command::Finish => {
+                        let outputs = pipeline_outputs(&deps, &self.run).await;
+                        Input::Outputs { outputs }
+                    }
+                    _ => continue,
+                });
+            }
+            if answers.is_empty() {
+                return Ok(());
+            }
+            let more = self.decide(answers)?;
+            if more.is_empty() {
+                return Err(Stop::Broken(Fault::internal("driver.stuck", "an evaluation led to nothing")));
+            }
+            events.extend(more);
+        }
+    }
+
+    fn after_commit(&mut self, events: Vec<Recorded>) {
+        for recorded in events {
+            match &recorded.event {
+                Event::StepSucceeded { node, .. } => {
+                    self.heads.settled(*node);
+                    self.keep_cached(*node);
+                    self.release(*node);
+                }
+                Event::StepFailed { node, .. } | Event::StepSkipped { node, .. } | Event::StepCancelled { node } => {
+                    self.caching.remove(node);
+                    self.release(*node);
+                }
+                Event::StepWaiting { node, wait: Wait::Run { run }, .. } => self.watch_child(*node, *run),
+                _ => {}
+            }
+            self.run.updates.send(Update::Event(recorded));
+        }
+        let status = self.state.status();
+        let needs_person = status == RunStatus::Waiting && self.waits_for_person();
+        self.stand.send_replace(Stand { status: Some(status), over: false, needs_person, broken: None });
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.run.plan.nodes.iter().any(|node| {
+            self.run
+                .board
+                .with(node.ix, |f| matches!(f.wait, Some(Wait::Approval { .. } | Wait::Budget { .. })))
+                .unwrap_or(false)
+        })
+    }
+
+    /// Lets values in memory go once everyone who reads them has ended.
+    fn release(&mut self, ended: NodeIx) {
+        let Some(shape) = self.run.plan.shape.nodes.get(ended.index()) else { return };
+        for need in shape.needs.iter().copied().chain([ended]) {
+            let readers = self.readers.get(need.index()).map(Vec::as_slice).unwrap_or_default();
+            let done = readers.iter().all(|reader| self.state.step_status(*reader).is_final());
+            let kept = self.state.shape().nodes.get(need.index()).is_some_and(|n| !n.recomputable);
+            if done && kept && !(need == ended && readers.is_empty() && self.is_over()) {
+                self.run.board.forget(need);
+            }
+        }
+    }
+
+    /// Issues what is outstanding and not under way; with `early`, only attempts of pure steps.
+    fn issue(&mut self, early: bool) {
+        if self.is_over() {
+            return;
+        }
+        let now = self.hub.executor.deps().services.clock.now();
+        if !early {
+            self.wake = None;
+        }
+        for command in machine::outstanding(&self.state, now) {
+            if early {
+                match command {
+                    Command::Attempt { node, .. } | Command::Item { node, .. } if self.is_pure(node) => {}
+                    _ => continue,
+                }
+            }
+            match command {
+                Command::Attempt { node, attempt } => self.begin_attempt(node, attempt),
+                Command::Item { node, item, attempt } => self.begin(node, Some(item), attempt),
+                Command::PlanItems { .. } | Command::Gather { .. } => self.spawn_evaluation(command),
+                Command::Stop { node } => self.stop(node),
+                Command::Wake { at } => self.wake = Some(self.wake.map_or(at, |wake| wake.min(at))),
+                Command::Evaluate { .. } | Command::CheckUntil { .. } | Command::Finish => {}
+            }
+        }
+    }
+
+    fn is_pure(&self, node: NodeIx) -> bool {
+        self.state.shape().nodes.get(node.index()).is_some_and(|n| n.effect == Effect::Pure)
+    }
+
+    fn begin_attempt(&mut self, node: NodeIx, attempt: u32) {
+        if self.under_way.contains_key(&(node, None, attempt)) {
+            return;
+        }
+        if let Some(early) = self.heads.link(node, attempt) {
+            self.under_way.insert((node, None, attempt), early.cancel);
+            if let Some(report) = early.held {
+                let _ = self.sender.send(Message::Report(report));
+            }
+            return;
+        }
+        let cached = self.run.plan.nodes.get(node.index()).is_some_and(|n| n.spec.cache);
+        if cached && attempt == 1 && !self.caching.contains_key(&node) {
+            return self.ask_cache(node, attempt);
+        }
+        self.begin(node, None, attempt);
+    }
+
+    pub(super) fn begin(&mut self, node: NodeIx, item: Option<u32>, attempt: u32) {
+        if self.under_way.contains_key(&(node, item, attempt)) {
+            return;
+        }
+        let cancel = CancellationToken::new();
+        self.under_way.insert((node, item, attempt), cancel.clone());
+        self.send_off(node, item, attempt, cancel);
+    }
+
+    fn send_off(&self, node: NodeIx, item: Option<u32>, attempt: u32, cancel: CancellationToken) {
+        let Some(planned) = self.run.plan.nodes.get(node.index()) else { return };
+        let key = AttemptKey::new(self.run.id, planned.id.as_str(), item);
+        let envelope = Envelope { run: self.run.id, node, item, attempt, key };
+        self.hub.executor.begin(self.run.clone(), envelope, cancel, self.reporter());
+    }
+
+    fn reporter(&self) -> Reporter {
+        let sender = self.sender.clone();
+        Arc::new(move |report| drop(sender.send(Message::Report(report))))
+    }
+
+    /// A step returned: those who only need its values may begin.
+    pub(super) fn head_starts(&mut self, node: NodeIx) {
+        for (reader, cancel) in self.heads.returned(node, &self.readers, &self.state, &self.run) {
+            self.send_off(reader, None, 1, cancel);
+        }
+    }
+
+    /// Stops what runs of a step; where nothing does, says so.
+    fn stop(&mut self, node: NodeIx) {
+        let mut any = false;
+        for ((of, _, _), cancel) in &self.under_way {
+            if *of == node {
+                any = true;
+                cancel.cancel();
+            }
+        }
+        if !any && self.stopping.insert(node) {
+            let attempt = self.state.attempt(node);
+            let input = Input::AttemptEnded { node, attempt, end: AttemptEnd::Cancelled };
+            let _ = self.sender.send(Message::Input(input));
+        }
+    }
+
+    /// Whether the machine still has a step running, so that a report about it is of use.
+    pub(super) fn is_running(&self, node: NodeIx) -> bool {
+        self.state.step_status(node) == StepStatus::Running
+    }
+
+    pub(super) fn snapshot_due(&mut self, events: u64) -> bool {
+        self.since_snapshot += events;
+        if self.since_snapshot < SNAPSHOT {
+            return false;
+        }
+        self.since_snapshot = 0;
+        true
+    }
+}

@@ -1,0 +1,8 @@
+//! `table.read`: files, or a text in the pipeline, as a table.
+
+mod config;
+mod kind;
+mod load;
+
+pub use kind::TableRead;
+pub(crate) use load::{Reading, inline_table};

@@ -1,0 +1,224 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
+
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use datafusion::{
+    catalog::TableProvider,
+    common::{DataFusionError, ParamValues},
+    datasource::empty::EmptyTable,
+    execution::{SessionState, SessionStateBuilder, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
+    logical_expr::LogicalPlan,
+    physical_plan::execute_stream,
+    prelude::{SessionConfig, SessionContext},
+    scalar::ScalarValue,
+};
+use futures::{FutureExt, StreamExt};
+use millwork_engine::{
+    data::{Table, Type, Value},
+    diag::Code,
+    model::Fault,
+    step::{StepContext, TableAccess},
+};
+
+use super::{
+    fault::{classify, is_memory},
+    names::{Query, parse},
+    param, place,
+    problem::{Problem, problems},
+    source,
+};
+
+/// A table under the name by which a query knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlTable {
+    pub(crate) name: String,
+    pub(crate) table: Table,
+}
+
+/// What a query may use, and who may stop it.
+#[derive(Debug)]
+pub(crate) struct Engine<'a> {
+    /// Bytes it may hold.
+    pub(crate) memory: Option<u64>,
+    /// Where it may spill.
+    pub(crate) scratch: PathBuf,
+    /// Reads tables.
+    pub(crate) access: &'a TableAccess,
+    /// The attempt, if there is one: for its progress and its end.
+    pub(crate) cx: Option<&'a StepContext>,
+}
+
+/// How sessions of ours differ from the library's defaults.
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new().with_information_schema(false);
+    let options = config.options_mut();
+    // Names keep the spelling of the data.
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.collect_spans = true;
+    // The types promised at check are those that come.
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.optimizer.expand_views_at_output = true;
+    config
+}
+
+/// A state without tables, for planning.
+pub(super) fn planning_state() -> &'static SessionState {
+    static STATE: LazyLock<SessionState> =
+        LazyLock::new(|| SessionStateBuilder::new().with_config(config()).with_default_features().build());
+    &STATE
+}
+
+fn context_over(
+    tables: Vec<(String, Arc<dyn TableProvider>)>,
+    state: SessionState,
+) -> Result<SessionContext, DataFusionError> {
+    let context = SessionContext::new_with_state(state);
+    for (name, provider) in tables {
+        context.register_table(datafusion::common::TableReference::bare(name), provider)?;
+    }
+    Ok(context)
+}
+
+/// The columns a query gives, planned against the columns of what it reads and the types of its
+/// parameters; or everything that is wrong with it.
+pub(super) fn planned_schema(
+    query: &Query,
+    tables: &BTreeMap<String, SchemaRef>,
+    params: &BTreeMap<String, Type>,
+) -> Result<SchemaRef, Vec<Problem>> {
+    let failed = |e: DataFusionError| problems(&query.text, &e);
+    let state = SessionStateBuilder::new().with_config(config()).with_default_features().build();
+    let empty = |schema: &SchemaRef| Arc::new(EmptyTable::new(schema.clone())) as Arc<dyn TableProvider>;
+    let tables = tables.iter().map(|(name, schema)| (name.clone(), empty(schema))).collect();
+    let context = context_over(tables, state).map_err(failed)?;
+    let params = params.iter().map(|(name, ty)| (name.clone(), param::stand_in(ty))).collect();
+    let state = context.state();
+    // Tables in memory are found without waiting, so the plan is there at once.
+    let plan = plan(query, &state, params).now_or_never();
+    let plan = plan.unwrap_or_else(|| Err(DataFusionError::Internal("planning waited".to_owned()))).map_err(failed)?;
+    let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(failed)?;
+    output_schema(query, &plan)
+}
+
+async fn plan(
+    query: &Query,
+    state: &SessionState,
+    params: HashMap<String, ScalarValue>,
+) -> Result<LogicalPlan, DataFusionError> {
+    let plan = state.statement_to_plan(query.statement.clone()).await?;
+    if params.is_empty() {
+        return Ok(plan);
+    }
+    let params = params.into_iter().map(|(name, value)| (name, value.into())).collect();
+    plan.with_param_values(ParamValues::Map(params))
+}
+
+/// Two columns of one name could not be told apart by what reads the table.
+fn output_schema(query: &Query, plan: &LogicalPlan) -> Result<SchemaRef, Vec<Problem>> {
+    let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+    let mut seen = std::collections::BTreeSet::new();
+    for field in schema.fields() {
+        if !seen.insert(field.name()) {
+            let at = place::find_word(&query.text, field.name()).unwrap_or_else(|| place::whole(&query.text));
+            let problem =
+                Problem::new(Code::SqlColumn, at, format!("two columns of the result are called `{}`", field.name()));
+            return Err(vec![problem.help("give one of them another name with `as`")]);
+        }
+    }
+    Ok(schema)
+}
+
+/// Runs a query over tables and gives its rows. If a join runs out of memory, it runs once more with
+/// sort-merge joins, which spill.
+pub(crate) async fn run_query(
+    text: &str,
+    tables: &[SqlTable],
+    params: &BTreeMap<String, Value>,
+    engine: &Engine<'_>,
+) -> Result<Table, Fault> {
+    let query = parse(text).map_err(first)?;
+    match run_once(&query, tables, params, engine, true).await {
+        Err(fault) if is_memory(&fault) => {
+            if let Some(cx) = engine.cx {
+                cx.log.line("out of memory: once more with sort-merge joins");
+            }
+            run_once(&query, tables, params, engine, false).await
+        }
+        other => other,
+    }
+}
+
+async fn run_once(
+    query: &Query,
+    tables: &[SqlTable],
+    params: &BTreeMap<String, Value>,
+    engine: &Engine<'_>,
+    hash_joins: bool,
+) -> Result<Table, Fault> {
+    let failed = |e: DataFusionError| classify(&query.text, &e);
+    let mut providers = Vec::with_capacity(tables.len());
+    for table in tables {
+        providers.push((table.name.clone(), source::provider(&table.table, engine.access).await?));
+    }
+    let context = context_over(providers, engine.state(hash_joins).map_err(failed)?).map_err(failed)?;
+    let bound = params.iter().map(|(name, value)| Ok((name.clone(), param::scalar(name, value)?)));
+    let bound = bound.collect::<Result<HashMap<_, _>, Fault>>()?;
+    let state = context.state();
+    let logical = plan(query, &state, bound).await.map_err(failed)?;
+    output_schema(query, &logical).map_err(first)?;
+    let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
+    let schema = physical.schema();
+    let mut stream = execute_stream(physical, context.task_ctx()).map_err(failed)?;
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    let mut rows = 0_u64;
+    loop {
+        let next = match engine.cx {
+            Some(cx) => tokio::select! {
+                biased;
+                () = cx.cancel.cancelled() => return Err(Fault::cancelled()),
+                next = stream.next() => next,
+            },
+            None => stream.next().await,
+        };
+        let Some(batch) = next else { break };
+        let batch = batch.map_err(failed)?;
+        rows += batch.num_rows() as u64;
+        if let Some(cx) = engine.cx {
+            cx.progress.set_done(rows);
+        }
+        if batch.num_rows() > 0 {
+            batches.push(batch);
+        }
+    }
+    Ok(Table::with_schema(schema, batches))
+}
+
+impl Engine<'_> {
+    fn state(&self, hash_joins: bool) -> Result<SessionState, DataFusionError> {
+        let mut config = config();
+        config.options_mut().optimizer.prefer_hash_join = hash_joins;
+        let mut runtime = RuntimeEnvBuilder::new();
+        if let Some(limit) = self.memory {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            // A small limit cannot set aside for each sort what the default does.
+            let parts = config.target_partitions().max(1);
+            let execution = &mut config.options_mut().execution;
+            execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(limit / (8 * parts));
+            runtime =
+                runtime.with_memory_pool(Arc::new(FairSpillPool::new(limit))).with_temp_file_path(self.scratch.clone());
+        }
+        let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime.build_arc()?);
+        Ok(builder.with_default_features().build())
+    }
+}
+
+fn first(problems: Vec<Problem>) -> Fault {
+    match problems.first() {
+        Some(problem) => problem.fault(),
+        None => Fault::internal("sql.plan", "the query could not be planned"),
+    }
+}

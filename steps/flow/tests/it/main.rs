@@ -1,0 +1,2 @@
+//! Real processes under the guard.
+mod guard;

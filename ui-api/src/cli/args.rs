@@ -1,0 +1,361 @@
+//! What the command line accepts. Reading it builds nothing else, so that `--help` is at once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::TABLE;
+
+/// Checks, runs and records pipelines written in YAML.
+#[derive(Debug, Parser)]
+#[command(name = "millwork", version, propagate_version = true, after_help = TABLE, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Everything that `millwork` does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a first pipeline with its test into a folder.
+    #[command(after_help = "Example:\n  millwork init my_pipeline && millwork run my_pipeline")]
+    Init {
+        /// The folder; it is made if it is not there.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Check a pipeline and run it.
+    #[command(after_help = "Examples:
+  millwork run examples/01_hello
+  millwork run pipeline.yaml --input day=2013-01-09 --input 'airports=[\"JFK\"]'
+  millwork run pipeline.yaml --only late --json")]
+    Run(RunArgs),
+    /// Find every problem of pipelines without running them.
+    #[command(after_help = "Examples:\n  millwork check pipelines/\n  millwork check pipeline.yaml --strict --format short")]
+    Check {
+        /// Files, or folders whose pipelines are all checked.
+        #[arg(default_value = ".")]
+        paths: Vec<PathBuf>,
+        /// List places whose type is known only during the run, and fail on warnings.
+        #[arg(long)]
+        strict: bool,
+        /// Do not look at data files for their columns.
+        #[arg(long)]
+        no_files: bool,
+        /// How problems are shown.
+        #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+        format: CheckFormat,
+    },
+    /// Bring pipelines into the standard form; comments stay.
+    #[command(after_help = "Examples:\n  millwork fmt pipeline.yaml\n  millwork fmt --check .")]
+    Fmt {
+        /// Files or folders.
+        #[arg(default_value = ".")]
+        paths: Vec<PathBuf>,
+        /// Change nothing; exit with 1 if something would change.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Show what a run would do: order, what is reused and why.
+    #[command(after_help = "Example:\n  millwork plan pipeline.yaml --only late")]
+    Plan {
+        /// The pipeline's file or folder.
+        path: PathBuf,
+        /// Show only these steps and what they need.
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the `tests:` of pipelines.
+    #[command(after_help = "Example:\n  millwork test examples/")]
+    Test {
+        /// Files or folders.
+        #[arg(default_value = ".")]
+        paths: Vec<PathBuf>,
+        /// Only tests whose name contains this.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List, show, stop, go on with and repeat runs.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Say why a run, or a step of it, stands where it stands.
+    #[command(after_help = "Examples:\n  millwork why last\n  millwork why run_01k publish")]
+    Why {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// A step.
+        step: Option<String>,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Print the page of a problem's code.
+    #[command(after_help = "Example:\n  millwork explain P0004")]
+    Explain {
+        /// Such as P0004; without it, every code is listed.
+        code: Option<String>,
+    },
+    /// Print the JSON Schema of pipelines, for editors.
+    #[command(after_help = "Example:\n  millwork schema > millwork.schema.json")]
+    Schema,
+    /// List the kinds of steps, or describe one.
+    #[command(after_help = "Examples:\n  millwork steps\n  millwork steps shell")]
+    Steps {
+        /// A kind, such as `shell`.
+        name: Option<String>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw a pipeline's graph.
+    #[command(after_help = "Example:\n  millwork graph pipeline.yaml --format svg > graph.svg")]
+    Graph {
+        /// The pipeline's file or folder.
+        path: PathBuf,
+        /// What to draw.
+        #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+        format: GraphFormat,
+    },
+    /// Forget old runs and remove what nothing names any more.
+    #[command(after_help = "Example:\n  millwork gc --keep 30d --dry-run")]
+    Gc {
+        /// Runs that ended longer ago are forgotten.
+        #[arg(long, default_value = "30d", value_parser = period)]
+        keep: std::time::Duration,
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Look whether everything Millwork needs is in order.
+    Doctor {
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  millwork completions bash > ~/.local/share/bash-completion/completions/millwork")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What `run` accepts.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The pipeline's file, or a folder with a `pipeline.yaml`.
+    pub path: PathBuf,
+    /// An input; the value is text or JSON. Can be repeated.
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
+    pub inputs: Vec<(String, String)>,
+    /// A JSON file with an object of inputs; `--input` wins over it.
+    #[arg(long, value_name = "FILE")]
+    pub inputs_file: Option<PathBuf>,
+    /// Run only this step and those it needs. Can be repeated.
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+    /// One JSON object a line on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// How the engine is opened.
+    #[command(flatten)]
+    pub open: OpenArgs,
+}
+
+/// How the engine is opened.
+#[derive(Debug, Args, Default)]
+pub struct OpenArgs {
+    /// The folder of the state; `.millwork` beside the pipeline if not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub home: Option<PathBuf>,
+    /// What a commit survives.
+    #[arg(long, value_enum, default_value_t = DurabilityArg::Power)]
+    pub durability: DurabilityArg,
+    /// Memory that all steps together may hold, such as 2GiB.
+    #[arg(long, value_parser = size)]
+    pub memory: Option<u64>,
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum DurabilityArg {
+    /// Loss of power.
+    #[default]
+    Power,
+    /// Death of the process, not of the machine.
+    Process,
+}
+
+/// Commands about runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List runs, newest first.
+    #[command(after_help = "Example:\n  millwork runs list --status failed --limit 5")]
+    List {
+        /// Only of this pipeline.
+        #[arg(long)]
+        pipeline: Option<String>,
+        /// Only with this status.
+        #[arg(long, value_enum)]
+        status: Vec<StatusArg>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Show a run's steps and outputs.
+    #[command(after_help = "Example:\n  millwork runs show last")]
+    Show {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Print log lines of a run.
+    #[command(after_help = "Example:\n  millwork runs logs last fetch --item 3")]
+    Logs {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// Only of this step.
+        step: Option<String>,
+        /// Only of this item of it.
+        #[arg(long, requires = "step")]
+        item: Option<u32>,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Cancel a run, wherever it is under way; a second time interrupts it.
+    #[command(after_help = "Example:\n  millwork runs cancel last")]
+    Cancel {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Go on with an interrupted or failed run: unfinished steps only.
+    #[command(after_help = "Example:\n  millwork runs resume last")]
+    Resume {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// One JSON object a line on standard output.
+        #[arg(long)]
+        json: bool,
+        /// How the engine is opened.
+        #[command(flatten)]
+        open: OpenArgs,
+    },
+    /// Answer a step that waits for approval.
+    #[command(after_help = "Examples:\n  millwork runs approve last review --value note='looks right'\n  millwork runs approve last review --refuse")]
+    Approve {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// The step; may be left out if only one waits.
+        step: Option<String>,
+        /// Refuse instead.
+        #[arg(long)]
+        refuse: bool,
+        /// A value of the form. Can be repeated.
+        #[arg(long = "value", value_name = "NAME=VALUE", value_parser = pair)]
+        values: Vec<(String, String)>,
+        /// Who answers; the user's name if not given.
+        #[arg(long)]
+        by: Option<String>,
+        /// The folder of the state.
+        #[arg(long, value_name = "FOLDER")]
+        home: Option<PathBuf>,
+    },
+    /// Run again from a step on, as a new run that takes over what came before.
+    #[command(after_help = "Example:\n  millwork runs rerun last --from late --file pipeline.yaml")]
+    Rerun {
+        /// A run's id, the beginning of one, or `last`.
+        run: String,
+        /// The first step to run again.
+        #[arg(long, value_name = "STEP")]
+        from: String,
+        /// Take the pipeline from this file instead of as it was.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Do not ask.
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// One JSON object a line on standard output.
+        #[arg(long)]
+        json: bool,
+        /// How the engine is opened.
+        #[command(flatten)]
+        open: OpenArgs,
+    },
+}
+
+/// How `check` shows problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// With the lines of the file.
+    Text,
+    /// One line each, as editors read them.
+    Short,
+    /// One JSON object each.
+    Json,
+}
+
+/// What `graph` draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Lines for a terminal.
+    Text,
+    /// Graphviz.
+    Dot,
+    /// Mermaid.
+    Mermaid,
+    /// A picture.
+    Svg,
+}
+
+/// A run's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum StatusArg {
+    Queued,
+    Running,
+    Waiting,
+    Interrupted,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn period(text: &str) -> Result<std::time::Duration, String> {
+    millwork_engine::model::units::parse_duration(text).map_err(|e| e.to_string())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    millwork_engine::model::units::parse_size(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,46 @@
+//! Opening the engine for a command.
+
+use std::{future::Future, path::PathBuf, sync::Arc};
+
+use millwork_engine::{
+    Durability, Engine, EngineOptions,
+    model::{Fault, SystemClock},
+    step::{Extensions, Registry},
+};
+use millwork_steps::flow::GuardCommand;
+
+use super::{
+    GUARD,
+    args::{DurabilityArg, OpenArgs},
+    secrets::EnvSecrets,
+};
+
+/// Opens the engine on a home.
+pub(super) async fn engine(home: PathBuf, registry: Registry, args: &OpenArgs) -> Result<Engine, Fault> {
+    let mut extensions = Extensions::default();
+    let guard = GuardCommand::this_program(GUARD)
+        .map_err(|e| Fault::external("cli.program", format!("the path of this program cannot be found: {e}")))?;
+    extensions.insert(guard);
+    Engine::open(EngineOptions {
+        home,
+        durability: match args.durability {
+            DurabilityArg::Power => Durability::Power,
+            DurabilityArg::Process => Durability::Process,
+        },
+        max_parallel: 0,
+        memory: args.memory,
+        clock: Arc::new(SystemClock),
+        registry,
+        secrets: Arc::new(EnvSecrets),
+        scans: millwork_steps::scans(),
+        extensions,
+    })
+    .await
+}
+
+/// Runs a future on a runtime with one control thread; steps have a runtime of their own.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Fault::external("cli.runtime", format!("no runtime can be started: {e}")))?;
+    runtime.block_on(future)
+}

@@ -1,0 +1,145 @@
+use std::{
+    fmt::Display,
+    io::{IsTerminal, Write},
+};
+
+use console::{Style, Term};
+use serde::Serialize;
+
+/// Where everything printed goes: results to standard output, words for people to standard error.
+#[derive(Debug, Clone)]
+pub struct Output {
+    colour: bool,
+    terminal: bool,
+    width: usize,
+}
+
+/// What a piece of text is, and so how it is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Went well.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Went wrong.
+    Bad,
+    /// Less important.
+    Dim,
+    /// A heading or a name.
+    Strong,
+}
+
+impl Output {
+    /// For this process's terminal; `NO_COLOR` and `TERM=dumb` are respected.
+    pub fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+        let found = || Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+        let width = asked.or_else(found).unwrap_or(100).clamp(20, 200);
+        Self { colour: terminal && !plain, terminal, width }
+    }
+
+    /// Whether a person watches.
+    pub fn terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether colours may be used.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Columns of the terminal.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A result: a line on standard output.
+    pub fn result(&self, line: impl Display) {
+        self.write(std::io::stdout().lock(), format!("{line}\n").as_bytes());
+    }
+
+    /// A result that has its line breaks already.
+    pub fn text(&self, text: &str) {
+        self.write(std::io::stdout().lock(), text.as_bytes());
+    }
+
+    /// A result as one line of JSON.
+    pub fn json(&self, value: &impl Serialize) {
+        if let Ok(mut line) = serde_json::to_vec(value) {
+            line.push(b'\n');
+            self.write(std::io::stdout().lock(), &line);
+        }
+    }
+
+    /// A line for people on standard error.
+    pub fn say(&self, line: impl Display) {
+        self.write(std::io::stderr().lock(), format!("{line}\n").as_bytes());
+    }
+
+    /// Text in a tone.
+    pub fn paint(&self, tone: Tone, text: impl Display) -> String {
+        let style = Style::new().for_stderr().force_styling(self.colour);
+        let style = match tone {
+            Tone::Good => style.green(),
+            Tone::Warn => style.yellow(),
+            Tone::Bad => style.red().bold(),
+            Tone::Dim => style.dim(),
+            Tone::Strong => style.bold(),
+        };
+        style.apply_to(text).to_string()
+    }
+
+    /// A table: columns padded to their widest cell, the last one cut to the terminal's width.
+    pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
+        let columns = header.len();
+        let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
+        for row in rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let header: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
+        for row in std::iter::once(&header).chain(rows) {
+            let cells = row.iter().take(columns).enumerate();
+            let padded = cells.map(|(i, cell)| format!("{cell:<width$}", width = widths[i]));
+            let line = padded.collect::<Vec<_>>().join("  ");
+            self.result(if self.terminal { cut(line.trim_end(), self.width) } else { line.trim_end().to_owned() });
+        }
+    }
+
+    /// A reader that went away (`| head`) is no fault of ours.
+    fn write(&self, mut to: impl Write, bytes: &[u8]) {
+        if to.write_all(bytes).and_then(|()| to.flush()).is_err_and(|e: std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            std::process::exit(0);
+        }
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A text cut to so many characters.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn texts_are_cut_by_characters() {
+        for (text, width, expected) in [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("éééé", 2, "é…")] {
+            assert_eq!(cut(text, width), expected);
+        }
+    }
+}
