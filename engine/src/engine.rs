@@ -32,6 +32,8 @@ use crate::{
 };
 use inner::Inner;
 
+pub use crate::store::Durability;
+
 /// How an engine is opened.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {

@@ -108,3 +108,11 @@ impl From<StoreError> for Fault {
         }
     }
 }
+
+/// Whether events are numbered on from `after`.
+pub(super) fn numbered(after: u64, events: &[Recorded]) -> Result<(), StoreError> {
+    match (after + 1..).zip(events).find(|(seq, event)| *seq != event.seq) {
+        Some((seq, event)) => Err(StoreError::Conflict { expected: seq, current: event.seq }),
+        None => Ok(()),
+    }
+}

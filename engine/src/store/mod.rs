@@ -1,9 +1,19 @@
-//! Layer 6: durable state, behind narrow traits with one conformance suite.
+//! Layer 6: durable state, behind narrow traits with one conformance suite; owners, the doorbell
+//! between processes, and artifacts on disk.
 
 mod append;
+mod durability;
+mod ledger;
+mod memory;
+mod named;
 mod query;
+mod sqlite;
 mod traits;
 
 pub use append::{Append, Committed, ItemRow, OutputRow, StoreError};
+pub use durability::Durability;
+pub use ledger::{Balance, Ledger, Scope, Unsettled};
+pub use memory::MemoryStore;
 pub use query::{Cursor, Entry, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView};
+pub use sqlite::SqliteStore;
 pub use traits::{CacheEntry, NewRun, OwnerRecord, Request, RequestKind, Requests, RunReader, RunWriter, StateStore};

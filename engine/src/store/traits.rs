@@ -10,7 +10,7 @@ use crate::{
     step::JournalStore,
 };
 
-use super::{Append, Committed, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView, StoreError};
+use super::{Append, Committed, ItemFilter, Ledger, ItemView, RunFilter, RunLog, RunView, StepView, StoreError};
 
 /// A run to be created: its bundle, its first events, its owner, all in one transaction.
 #[derive(Debug, Clone)]
@@ -103,6 +103,9 @@ pub trait RunWriter: Send + Sync + fmt::Debug {
     /// Forgets a run that ended: log, items, journal, outputs. Bundles and artifacts go by `gc`.
     async fn forget(&self, run: RunId) -> Result<(), StoreError>;
 
+    /// Removes bundles and output rows that no run and no cached result names any more; says how many.
+    async fn sweep(&self) -> Result<u64, StoreError>;
+
     /// Puts a result into the cache.
     async fn cache(&self, fingerprint: Digest, entry: CacheEntry) -> Result<(), StoreError>;
 }
@@ -158,6 +161,6 @@ pub trait Requests: Send + Sync + fmt::Debug {
 }
 
 /// Everything that a backend gives.
-pub trait StateStore: RunWriter + RunReader + Requests + JournalStore {}
+pub trait StateStore: RunWriter + RunReader + Requests + JournalStore + Ledger {}
 
-impl<T: RunWriter + RunReader + Requests + JournalStore> StateStore for T {}
+impl<T: RunWriter + RunReader + Requests + JournalStore + Ledger> StateStore for T {}

@@ -1,0 +1,465 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use super::{
+    Append, Balance, CacheEntry, Committed, ItemFilter, ItemRow, ItemView, Ledger, NewRun, OwnerRecord, Request,
+    RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StepView, StoreError, Unsettled,
+    ledger::{self, Line},
+    named,
+};
+use crate::{
+    graph::Bundle,
+    model::{
+        ArtifactId, Clock, Digest, Fault, NodeIx, OwnerId, Recorded, RunId, RunStatus, StepStatus, Timestamp,
+        event::StoredOutputs,
+    },
+    step::{Entry, JournalKey, JournalStore, Reservation, Resource, Settlement},
+};
+
+/// State in memory, for simulations and tests: the same promises as on disk, but for durability.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    runs: BTreeMap<RunId, Run>,
+    children: HashMap<(RunId, NodeIx, Option<u32>), RunId>,
+    bundles: HashMap<Digest, Bundle>,
+    outputs: HashMap<Digest, String>,
+    cache: HashMap<Digest, CacheEntry>,
+    state: BTreeMap<(String, String), Json>,
+    requests: Vec<Request>,
+    last_request: i64,
+    journal: BTreeMap<(RunId, Place), Part>,
+    scopes: HashMap<String, String>,
+    ledger: BTreeMap<(String, Resource), Line>,
+}
+
+type Place = (Option<NodeIx>, Option<u32>, String);
+
+struct Run {
+    pipeline: String,
+    revision: Digest,
+    parent: Option<(RunId, NodeIx, Option<u32>)>,
+    status: RunStatus,
+    created_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    owner: OwnerRecord,
+    events: Vec<Recorded>,
+    steps: BTreeMap<NodeIx, StepStatus>,
+    items: BTreeMap<(NodeIx, u32), ItemRow>,
+    outputs: BTreeSet<Digest>,
+    snapshot: Option<(u64, Vec<u8>)>,
+}
+
+struct Part {
+    request: Digest,
+    reserved: Reservation,
+    result: Option<Json>,
+}
+
+impl MemoryStore {
+    /// An empty store that tells the time by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("runs", &self.lock().runs.len()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn run(&self, run: RunId) -> Result<&Run, StoreError> {
+        self.runs.get(&run).ok_or(StoreError::NoRun(run))
+    }
+
+    fn run_mut(&mut self, run: RunId) -> Result<&mut Run, StoreError> {
+        self.runs.get_mut(&run).ok_or(StoreError::NoRun(run))
+    }
+
+    /// The scopes of a journal key, and all that they are nested in.
+    fn chain(&self, key: &JournalKey) -> Vec<String> {
+        let mut chain = Scope::of(key);
+        let mut next = 0;
+        while let Some(scope) = chain.get(next) {
+            let within = self.scopes.get(scope).filter(|within| !chain.contains(within)).cloned();
+            chain.extend(within);
+            next += 1;
+        }
+        chain
+    }
+
+    fn settle(&mut self, key: &JournalKey, reserved: &Reservation, settle: &Settlement) {
+        for scope in self.chain(key) {
+            for (resource, free, spent) in ledger::settled(reserved, settle) {
+                let line = self.ledger.entry((scope.clone(), resource)).or_default();
+                line.reserved = line.reserved.saturating_sub(free);
+                line.settled = line.settled.saturating_add(spent);
+            }
+        }
+    }
+}
+
+fn place(key: &JournalKey) -> (RunId, Place) {
+    (key.run, (key.node, key.item, key.key.clone()))
+}
+
+impl Run {
+    fn seq(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    fn holds(&self, after: u64, events: &[Recorded]) -> bool {
+        let from = after as usize;
+        self.events.get(from..from + events.len()).is_some_and(|held| held == events)
+    }
+
+    fn stands(&mut self, status: RunStatus) {
+        self.status = status;
+        self.ended_at = if status.is_final() { self.events.last().map(|e| e.at) } else { None };
+    }
+
+    fn view(&self, id: RunId) -> RunView {
+        RunView {
+            id,
+            pipeline: self.pipeline.clone(),
+            revision: self.revision,
+            status: self.status,
+            parent: self.parent.map(|(run, ..)| run),
+            created_at: self.created_at,
+            ended_at: self.ended_at,
+            seq: self.seq(),
+            epoch: self.owner.epoch,
+        }
+    }
+}
+
+#[async_trait]
+impl RunWriter for MemoryStore {
+    async fn create(&self, new: NewRun) -> Result<RunId, StoreError> {
+        super::append::numbered(0, &new.events)?;
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        if let Some(child) = new.parent.and_then(|parent| inner.children.get(&parent)) {
+            return Ok(*child);
+        }
+        if let Some(run) = inner.runs.get(&new.id) {
+            let same = run.holds(0, &new.events);
+            return if same { Ok(new.id) } else { Err(StoreError::Conflict { expected: 0, current: run.seq() }) };
+        }
+        let revision = new.bundle.revision();
+        inner.bundles.entry(revision).or_insert(new.bundle);
+        if let Some(parent) = new.parent {
+            inner.children.insert(parent, new.id);
+            inner.scopes.insert(Scope::Run(new.id).key(), Scope::Step(parent.0, parent.1).key());
+        }
+        let mut run = Run {
+            pipeline: new.pipeline,
+            revision,
+            parent: new.parent,
+            status: new.status,
+            created_at: new.events.first().map_or(now, |e| e.at),
+            ended_at: None,
+            owner: OwnerRecord { owner: new.owner, epoch: 1 },
+            outputs: new.events.iter().flat_map(|e| named::rows_of(&e.event)).collect(),
+            events: new.events,
+            steps: BTreeMap::new(),
+            items: BTreeMap::new(),
+            snapshot: None,
+        };
+        run.stands(new.status);
+        inner.runs.insert(new.id, run);
+        Ok(new.id)
+    }
+
+    async fn append(&self, append: Append) -> Result<Committed, StoreError> {
+        super::append::numbered(append.after, &append.events)?;
+        let at = self.clock.now();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let run = inner.runs.get_mut(&append.run).ok_or(StoreError::NoRun(append.run))?;
+        if run.owner.epoch != append.epoch {
+            return Err(StoreError::NotOwner { current: run.owner.epoch });
+        }
+        if run.seq() != append.after {
+            let same = !append.events.is_empty() && run.holds(append.after, &append.events);
+            let conflict = StoreError::Conflict { expected: append.after, current: run.seq() };
+            return if same { Ok(Committed { seq: run.seq(), at }) } else { Err(conflict) };
+        }
+        run.outputs.extend(append.events.iter().flat_map(|e| named::rows_of(&e.event)));
+        run.outputs.extend(append.outputs.iter().map(|row| row.digest));
+        run.events.extend(append.events);
+        run.stands(append.status);
+        run.steps.extend(append.steps);
+        run.items.extend(append.items.into_iter().map(|row| ((row.node, row.item), row)));
+        if let Some(snapshot) = append.snapshot {
+            run.snapshot = Some((run.seq(), snapshot));
+        }
+        for (name, value) in append.state {
+            inner.state.insert((run.pipeline.clone(), name.to_string()), value);
+        }
+        inner.outputs.extend(append.outputs.into_iter().map(|row| (row.digest, row.json)));
+        Ok(Committed { seq: run.seq(), at })
+    }
+
+    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
+        let mut inner = self.lock();
+        let run = inner.run_mut(run)?;
+        run.owner = OwnerRecord { owner, epoch: run.owner.epoch + 1 };
+        Ok(run.owner)
+    }
+
+    async fn forget(&self, run: RunId) -> Result<(), StoreError> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        inner.run(run)?;
+        inner.runs.remove(&run);
+        inner.children.retain(|_, child| *child != run);
+        inner.journal.retain(|(of, _), _| *of != run);
+        inner.requests.retain(|request| request.run != run);
+        let (own, steps) = (run.to_string(), format!("{run}/"));
+        inner.ledger.retain(|(scope, _), _| *scope != own && !scope.starts_with(&steps));
+        inner.scopes.retain(|scope, _| *scope != own && !scope.starts_with(&steps));
+        Ok(())
+    }
+
+    async fn sweep(&self) -> Result<u64, StoreError> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let before = inner.bundles.len() + inner.outputs.len();
+        let bundles: BTreeSet<Digest> = inner.runs.values().map(|run| run.revision).collect();
+        let mut rows: BTreeSet<Digest> = inner.runs.values().flat_map(|run| run.outputs.iter().copied()).collect();
+        rows.extend(inner.cache.values().filter_map(|entry| match entry.outputs {
+            StoredOutputs::Row { digest } => Some(digest),
+            _ => None,
+        }));
+        inner.bundles.retain(|digest, _| bundles.contains(digest));
+        inner.outputs.retain(|digest, _| rows.contains(digest));
+        Ok((before - inner.bundles.len() - inner.outputs.len()) as u64)
+    }
+
+    async fn cache(&self, fingerprint: Digest, entry: CacheEntry) -> Result<(), StoreError> {
+        self.lock().cache.insert(fingerprint, entry);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RunReader for MemoryStore {
+    async fn run(&self, run: RunId) -> Result<RunView, StoreError> {
+        Ok(self.lock().run(run)?.view(run))
+    }
+
+    async fn owner(&self, run: RunId) -> Result<OwnerRecord, StoreError> {
+        Ok(self.lock().run(run)?.owner)
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunView>, StoreError> {
+        let wanted = |run: &RunView| {
+            filter.pipeline.as_ref().is_none_or(|name| *name == run.pipeline)
+                && (filter.statuses.is_empty() || filter.statuses.contains(&run.status))
+                && (filter.parent.is_none() || filter.parent == run.parent)
+                && filter.after.is_none_or(|after| run.id < after.0)
+        };
+        let inner = self.lock();
+        let newest = inner.runs.iter().rev().map(|(id, run)| run.view(*id));
+        Ok(newest.filter(wanted).take(filter.limit as usize).collect())
+    }
+
+    async fn steps(&self, run: RunId) -> Result<Vec<StepView>, StoreError> {
+        let inner = self.lock();
+        Ok(inner.run(run)?.steps.iter().map(|(node, status)| StepView { node: *node, status: *status }).collect())
+    }
+
+    async fn log(&self, run: RunId) -> Result<RunLog, StoreError> {
+        let inner = self.lock();
+        let run = inner.run(run)?;
+        let from = run.snapshot.as_ref().map_or(0, |(seq, _)| *seq as usize);
+        let state = inner.state.iter().filter(|((pipeline, _), _)| *pipeline == run.pipeline);
+        Ok(RunLog {
+            snapshot: run.snapshot.clone(),
+            events: run.events[from..].to_vec(),
+            state: state.map(|((_, name), value)| (name.clone(), value.clone())).collect(),
+        })
+    }
+
+    async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Recorded>, StoreError> {
+        let inner = self.lock();
+        Ok(inner.run(run)?.events.iter().skip(after as usize).take(limit as usize).cloned().collect())
+    }
+
+    async fn items(&self, run: RunId, node: NodeIx, filter: &ItemFilter) -> Result<Vec<ItemView>, StoreError> {
+        let inner = self.lock();
+        let rows = inner.run(run)?.items.range((node, filter.from)..=(node, u32::MAX)).map(|(_, row)| row);
+        let rows = rows.filter(|row| filter.outcome.is_none_or(|outcome| row.outcome == outcome));
+        Ok(rows.take(filter.limit as usize).cloned().collect())
+    }
+
+    async fn outputs(&self, digest: Digest) -> Result<String, StoreError> {
+        let missing = || StoreError::Broken(format!("the outputs {digest} are not there"));
+        self.lock().outputs.get(&digest).cloned().ok_or_else(missing)
+    }
+
+    async fn bundle(&self, revision: Digest) -> Result<Bundle, StoreError> {
+        let missing = || StoreError::Broken(format!("the revision {revision} is not there"));
+        self.lock().bundles.get(&revision).cloned().ok_or_else(missing)
+    }
+
+    async fn cached(&self, fingerprint: Digest) -> Result<Option<CacheEntry>, StoreError> {
+        Ok(self.lock().cache.get(&fingerprint).cloned())
+    }
+
+    async fn state(&self, pipeline: &str) -> Result<Vec<(String, Json)>, StoreError> {
+        let inner = self.lock();
+        let state = inner.state.iter().filter(|((of, _), _)| of == pipeline);
+        Ok(state.map(|((_, name), value)| (name.clone(), value.clone())).collect())
+    }
+
+    async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError> {
+        fn mark(found: &mut BTreeSet<ArtifactId>, what: &impl serde::Serialize) {
+            named::artifacts_in(&serde_json::to_vec(what).unwrap_or_default(), found);
+        }
+        let mut found = BTreeSet::new();
+        let inner = self.lock();
+        for run in inner.runs.values() {
+            run.events.iter().for_each(|event| mark(&mut found, &event.event));
+            run.items.values().for_each(|item| mark(&mut found, &item.outputs));
+        }
+        inner.outputs.values().for_each(|text| named::artifacts_in(text.as_bytes(), &mut found));
+        inner.cache.values().for_each(|entry| mark(&mut found, &entry.outputs));
+        inner.journal.values().for_each(|part| mark(&mut found, &part.result));
+        inner.state.values().for_each(|value| mark(&mut found, value));
+        Ok(found.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl Requests for MemoryStore {
+    async fn request(&self, run: RunId, kind: RequestKind, by: &str, at: Timestamp) -> Result<i64, StoreError> {
+        let mut inner = self.lock();
+        inner.run(run)?;
+        inner.last_request += 1;
+        let id = inner.last_request;
+        inner.requests.push(Request { id, run, kind, by: by.to_owned(), at });
+        Ok(id)
+    }
+
+    async fn requests(&self, run: RunId, after: i64) -> Result<Vec<Request>, StoreError> {
+        let inner = self.lock();
+        Ok(inner.requests.iter().filter(|r| r.run == run && r.id > after).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl JournalStore for MemoryStore {
+    async fn entry(&self, key: &JournalKey) -> Result<Entry, Fault> {
+        Ok(match self.lock().journal.get(&place(key)) {
+            None => Entry::Absent,
+            Some(Part { request, result: None, .. }) => Entry::Intended { request: *request },
+            Some(Part { request, result: Some(result), .. }) => {
+                Entry::Done { request: *request, result: result.clone() }
+            }
+        })
+    }
+
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        inner.run(key.run)?;
+        if let Some(part) = inner.journal.get(&place(key)) {
+            return if part.request == request { Ok(()) } else { Err(ledger::changed(key)) };
+        }
+        let (chain, amounts) = (inner.chain(key), ledger::totals(&reserve.0));
+        let lines = chain.iter().flat_map(|scope| amounts.iter().map(move |(resource, n)| (scope, *resource, *n)));
+        for (scope, resource, amount) in lines.clone() {
+            let line = inner.ledger.get(&(scope.clone(), resource)).copied().unwrap_or_default();
+            if !line.fits(amount) {
+                return Err(ledger::exceeded(scope, resource, amount, line));
+            }
+        }
+        for (scope, resource, amount) in lines {
+            let line = inner.ledger.entry((scope.clone(), resource)).or_default();
+            line.reserved = line.reserved.saturating_add(amount);
+        }
+        inner.journal.insert(place(key), Part { request, reserved: Reservation(amounts), result: None });
+        Ok(())
+    }
+
+    async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        inner.run(key.run)?;
+        let reserved = match inner.journal.get(&place(key)) {
+            Some(part) if part.request != request => return Err(ledger::changed(key)),
+            Some(Part { result: Some(_), .. }) => return Ok(()),
+            Some(part) => part.reserved.clone(),
+            None => Reservation::default(),
+        };
+        inner.settle(key, &reserved, settle);
+        let part = Part { request, reserved: Reservation::default(), result: Some(result.clone()) };
+        inner.journal.insert(place(key), part);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryStore {
+    async fn set_limit(&self, scope: &Scope, resource: Resource, limit: Option<u64>) -> Result<(), StoreError> {
+        self.lock().ledger.entry((scope.key(), resource)).or_default().limit = limit;
+        Ok(())
+    }
+
+    async fn nest(&self, scope: &Scope, within: &Scope) -> Result<(), StoreError> {
+        self.lock().scopes.insert(scope.key(), within.key());
+        Ok(())
+    }
+
+    async fn balance(&self, scope: &Scope) -> Result<Vec<Balance>, StoreError> {
+        let key = scope.key();
+        let inner = self.lock();
+        let lines = inner.ledger.iter().filter(|((of, _), _)| *of == key);
+        Ok(lines
+            .map(|((_, resource), line)| Balance {
+                resource: *resource,
+                limit: line.limit,
+                reserved: line.reserved,
+                settled: line.settled,
+            })
+            .collect())
+    }
+
+    async fn release(&self, key: &JournalKey) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        if inner.journal.get(&place(key)).is_some_and(|part| part.result.is_none()) {
+            let part = inner.journal.remove(&place(key));
+            let reserved = part.map(|part| part.reserved).unwrap_or_default();
+            inner.settle(key, &reserved, &Settlement::default());
+        }
+        Ok(())
+    }
+
+    async fn unsettled(&self, run: RunId) -> Result<Vec<Unsettled>, StoreError> {
+        let inner = self.lock();
+        let open = inner.journal.iter().filter(|((of, _), part)| *of == run && part.result.is_none());
+        Ok(open
+            .map(|((_, (node, item, key)), part)| Unsettled {
+                key: JournalKey { run, node: *node, item: *item, key: key.clone() },
+                request: part.request,
+                reserved: part.reserved.clone(),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,13 @@
+//! State in SQLite: one writer task, a pool of readers, several processes on one file.
+
+mod batch;
+mod codec;
+mod connect;
+mod group;
+mod op;
+mod reader;
+mod single;
+mod store;
+mod writer;
+
+pub use store::SqliteStore;
