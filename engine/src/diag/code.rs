@@ -55,6 +55,54 @@ codes! {
         "The mapping needs the key named in the message.";
     WrongShape = "P0006" Error "a value has the wrong shape"
         "The key takes another kind of value, for example a list where a mapping stands. The message names what is expected and what was found.";
+    WrongType = "T0001" Error "a value has another type than is needed here"
+        "Every value between steps has a type, and the place that uses it asks for one. The message names both.\n\nExample: `with: {limit: \"${{ steps.count.outputs.name }}\"}` where `limit` takes an int and `name` is a string.\n\nRemedy: refer to another output, or convert the value with `int(..)`, `float(..)`, `string(..)`, `date(..)` and the like.";
+    MaybeMissing = "T0002" Error "a value that may be missing is used where one is needed"
+        "Outputs of a step with an `if`, of one with `continue_on_error`, and of any step seen from `on_failure` or `finally`, may be missing: their type ends in `?`.\n\nRemedy: give a value to fall back on, `${{ steps.x.outputs.y ?? 0 }}`, or put the same `if` on the step that reads, alone or joined with `&&`: then it runs only when the value is there.";
+    NotBool = "T0003" Error "a condition is not a boolean"
+        "`if` and `until` take a boolean; nothing else counts as true or false.\n\nExample: `if: steps.rows.outputs.count` is an int.\n\nRemedy: compare it, `if: steps.rows.outputs.count > 0`.";
+    BadLiteral = "T0004" Error "a literal is not of the type needed here"
+        "The field takes a value of a certain type, and what is written cannot be read as one. Dates are written `2013-07-04`, timestamps `2013-07-04T12:00:00Z`, durations `90s`, `10m` or `1h30m`, sizes `6GiB`; a bare number where a unit belongs is an error, because nobody can tell seconds from minutes.";
+    ExpressionNotAllowed = "T0005" Error "an expression where only a literal value may stand"
+        "The field must be known before the run, so it takes no `${{ }}`. In SQL, values go into `params`; in commands, into arguments and `env`. `millwork steps NAME` lists the fields that take expressions.";
+    SecretNotAllowed = "T0006" Error "a secret is used where none may be"
+        "`secrets.NAME` is opened only inside an attempt, and only in `env` and in the fields that a kind marks for secrets, so that its text reaches no log, cache or output.\n\nRemedy: pass it through `env`, or use the field that the kind has for it.";
+    NotIterable = "T0007" Error "`for_each` needs a list, a map or a table"
+        "Items come from the elements of a list, the entries of a map or object, or the rows of a table.\n\nExample: `for_each: ${{ inputs.airports }}` where the input has the type `list<string>`.";
+    NoSingleTable = "T0008" Error "the step has no table, or more than one, to be read by its name"
+        "A step's id stands for its only output that is a table. Where there is none or more than one, name the output: `tables: {t: \"${{ steps.x.outputs.table }}\"}`.";
+    OutputUnknown = "T0009" Error "a step has no output of this name"
+        "The message lists the outputs that it has; `millwork steps NAME` describes those of a kind.";
+    UnknownKind = "G0001" Error "`uses` names a kind that does not exist"
+        "The kind is not registered in this program. `millwork steps` lists all kinds.";
+    UnknownStep = "G0002" Error "a step is named that does not exist here"
+        "`needs`, `failed('x')`, SQL and `tests` name steps by their `id`. Steps inside the body of a fan-out are seen only inside that body; steps of `on_failure` and `finally` only in their own section.";
+    Cycle = "G0003" Error "steps need each other in a circle"
+        "A step starts when all it needs has ended, so none of a circle could ever start. The message gives the way around, and each place that makes a part of it is marked.\n\nRemedy: remove one of the references or `needs`; to do something again and again, use `repeat`.";
+    DuplicateId = "G0004" Error "two steps have the same id"
+        "References name steps by id, so each id is used once in a pipeline, bodies of fan-outs, `on_failure` and `finally` included.";
+    IncludeFailed = "G0005" Error "an included file cannot be read"
+        "A step includes a file whose text is frozen into the run, and the file is not there or is not text. Paths start from the folder of the pipeline.";
+    Recursion = "G0006" Error "a pipeline includes itself"
+        "A sub-pipeline that includes one of the pipelines around it would never end. The message gives the way around. To do something again and again, use `repeat` or `for_each`.";
+    PersistNever = "G0007" Error "`persist: never` on a step with an effect"
+        "An output that is not kept is computed again after a crash, and only a step without effects may run again unseen. Remove `persist: never`, or keep to kinds that `millwork steps` calls pure.";
+    CacheEffect = "G0008" Error "`cache: true` on a step with an effect"
+        "A cached result stands in for running the step, so its effect would not happen. Only pure kinds may be cached.";
+    NestedFanOut = "G0009" Error "a step inside a body fans out or repeats"
+        "A body runs its steps in order, once an item. Put what must fan out again into a pipeline of its own, and use it with `uses: pipeline`.";
+    WithoutWork = "G0010" Error "a step has neither `uses` nor a body it could have"
+        "A step names a kind with `uses`, or has `for_each` and a body of several `steps`.";
+    NeverRuns = "L0001" Warning "a step that can never run"
+        "Its condition is false whatever happens: it is constant, contradicts itself, or asks for the failure of steps when it needs none. A branch that looks alive and is dead hides a mistake.\n\nRemedy: mend the condition, or remove the step.";
+    AlwaysTrue = "L0002" Warning "a condition that is always true"
+        "The `if` is constant, so it decides nothing; yet outputs of a step with an `if` count as possibly missing. Remove it.";
+    Unordered = "L0003" Warning "two steps with effects in no order"
+        "Both change something outside, neither needs the other, and the order of the list means nothing: they may run in either order, or at once.\n\nRemedy: `needs:` if the order matters, `order: sequence` for the whole pipeline, or leave it if they are independent.";
+    UnusedInput = "L0004" Warning "an input that nothing reads"
+        "No expression refers to `inputs.NAME`. Remove the input, or use it.";
+    UnusedSecret = "L0005" Warning "a secret that nothing reads"
+        "No expression refers to `secrets.NAME`. Remove it, so that the pipeline asks for no more than it needs.";
 }
 
 impl Code {

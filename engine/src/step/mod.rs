@@ -13,12 +13,15 @@ mod registry;
 mod services;
 
 pub use access::TableAccess;
-pub use config::{Field, Located, Resolved, SecretText, Templated};
+pub use config::{
+    Count, Field, Located, Mismatch, OneOrMany, Period, Resolved, SecretText, Size, Templated, conform, convert,
+    template_of,
+};
 pub use context::{Inputs, LogSink, LogStream, Progress, StepContext};
 pub use effect::Effect;
 pub use journal::{Entry, Journal, JournalKey, JournalStore, Reservation, Resource, Settlement};
 pub use kind::{CheckContext, Step, StepKind};
 pub use output::{StepEnd, StepOutput};
-pub use ports::{InputTypes, Names, Port, Ports, Read};
+pub use ports::{ChildInput, ChildPorts, InputTypes, Names, Port, Ports, Read};
 pub use registry::{ErasedKind, ParsedConfig, Registry};
 pub use services::{ChildRequest, ChildRuns, Extensions, SecretProvider, Services};

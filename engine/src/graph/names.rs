@@ -1,0 +1,90 @@
+use std::collections::HashMap;
+
+use super::{Section, draft::Draft};
+use crate::{
+    diag::{Code, Diagnostic},
+    model::Name,
+    step::Names,
+};
+
+/// Where the steps of a pipeline are, by their ids.
+pub(super) struct Ids {
+    places: HashMap<Name, Place>,
+    sections: Vec<Section>,
+}
+
+/// Where a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the top of a section: its index among all drafts.
+    Top(usize),
+    /// In the body of a step: the step's index, and its own in the body.
+    Body(usize, usize),
+}
+
+/// From where a name is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Viewer {
+    /// The section.
+    pub(super) section: Section,
+    /// The step whose body it is in.
+    pub(super) within: Option<usize>,
+}
+
+impl Ids {
+    /// Ids of all drafts; one that is used twice is a problem, and means its first use.
+    pub(super) fn of(drafts: &[Draft], problems: &mut Vec<Diagnostic>) -> Self {
+        let mut ids = Self { places: HashMap::new(), sections: drafts.iter().map(|d| d.section).collect() };
+        let mut first: HashMap<Name, crate::diag::Span> = HashMap::new();
+        for (at, draft) in drafts.iter().enumerate() {
+            let inner = draft.body.iter().enumerate().map(|(i, step)| (Place::Body(at, i), step));
+            for (place, step) in std::iter::once((Place::Top(at), draft)).chain(inner) {
+                let id = &step.spec.id;
+                if let Some(before) = first.get(&id.value) {
+                    let message = format!("two steps have the id `{}`", id.value);
+                    problems.push(
+                        Diagnostic::new(Code::DuplicateId, id.span, message)
+                            .also(*before, "first used here")
+                            .help("give one of them another id"),
+                    );
+                    continue;
+                }
+                first.insert(id.value.clone(), id.span);
+                ids.places.insert(id.value.clone(), place);
+            }
+        }
+        ids
+    }
+
+    /// The step of an id, as seen from somewhere; the error says why it is not seen.
+    pub(super) fn find(&self, viewer: Viewer, id: &str) -> Result<Place, String> {
+        match self.places.get(id).copied() {
+            None => Err(format!("there is no step `{id}`")),
+            Some(Place::Body(parent, i)) if viewer.within == Some(parent) => Ok(Place::Body(parent, i)),
+            Some(Place::Body(..)) => {
+                Err(format!("the step `{id}` is inside the body of a fan-out and seen only there"))
+            }
+            Some(Place::Top(at)) if viewer.within == Some(at) => {
+                Err(format!("the step `{id}` is the fan-out around this one and has no outputs yet"))
+            }
+            Some(Place::Top(at)) => match self.sections[at] {
+                Section::Main => Ok(Place::Top(at)),
+                section if section == viewer.section => Ok(Place::Top(at)),
+                Section::OnFailure => Err(format!("the step `{id}` is in `on_failure` and seen only there")),
+                Section::Finally => Err(format!("the step `{id}` is in `finally` and seen only there")),
+            },
+        }
+    }
+
+    /// The ids seen from somewhere.
+    pub(super) fn seen(&self, viewer: Viewer) -> impl Iterator<Item = &Name> {
+        self.places.iter().filter(move |(id, _)| self.find(viewer, id.as_str()).is_ok()).map(|(id, _)| id)
+    }
+
+    /// The same, sorted, for kinds and suggestions.
+    pub(super) fn names(&self, viewer: Viewer) -> Names {
+        let mut names: Vec<Name> = self.seen(viewer).cloned().collect();
+        names.sort();
+        Names::new(names)
+    }
+}
