@@ -8,6 +8,7 @@ mod bundle;
 mod children;
 mod gc;
 mod handle;
+mod home;
 mod inner;
 mod inputs;
 mod launch;
@@ -32,7 +33,6 @@ use crate::{
 };
 use inner::Inner;
 
-pub use crate::store::Durability;
 
 /// How an engine is opened.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ pub struct Engine {
 impl Engine {
     /// Opens a home, making it if it is not there.
     pub async fn open(options: EngineOptions) -> Result<Self, Fault> {
-        inner::open(options).await.map(|inner| Self { inner })
+        home::open(options).await.map(|inner| Self { inner })
     }
 
     /// An engine over a store and artifacts of the caller's: for tests, and for other backends.

@@ -130,8 +130,6 @@ codes! {
         "Numbers go with numbers (an int with a float gives a float), text with text, lists with lists, dates and timestamps with durations. Values of different types cannot be compared, because the answer would always be the same.\n\nExample: `inputs.day > '2024-01-01'` compares a date with text: write `date('2024-01-01')`.";
     MayBeNull = "E0013" Error "a value may be null where null has no place"
         "A type with `?` has null among its values: outputs of a step with a condition, inputs without a default, elements that may be missing.\n\nGive a value in its place: `x ?? 0`. Or test it first: `x != null && x > 3`, `x != null ? x : y`. `a?.b` is null if `a` is.";
-    WrongType = "E0014" Error "a value has another type than is needed here"
-        "The message names both types. A condition is a bool: there is no truthiness, so write `length(list) > 0` or `text != ''`. Functions convert: `string(x)`, `int(x)`, `float(x)`, `date(x)`, `timestamp(x)`, `duration(x)`.";
     UnknownField = "E0015" Error "a value has no such field"
         "The fields of the value's type are in the help line. A table has `rows` and `columns`, a file has `path`, `bytes` and `media_type`. Elements of a list are `list[0]`; parts of a date are `year(x)`, `month(x)` and so on.";
     StatusOutsideCondition = "E0016" Error "a status function outside a condition"

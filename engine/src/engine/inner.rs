@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{EngineOptions, bundle, children::Children, handle::Live};
+use super::{EngineOptions, bundle, children::Children, handle::Live, home::OnDisk};
 use crate::{
     data::{ArtifactStore, Value},
     executor::{Deps, Executor, Frozen, step_outputs},
@@ -12,7 +12,7 @@ use crate::{
     model::{Clock, Digest, Fault, Name, OwnerId, RunId, StepStatus},
     scheduler::{Hub, Message},
     step::{Registry, Services, TableAccess},
-    store::{LocalArtifacts, OwnerLock, SqliteStore, StateStore},
+    store::StateStore,
 };
 
 /// Everything of an open engine.
@@ -29,31 +29,8 @@ pub(super) struct Inner {
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
 }
 
-/// What an engine over a home folder holds beside the store.
-#[derive(Debug)]
-pub(super) struct OnDisk {
-    pub store: SqliteStore,
-    pub artifacts: LocalArtifacts,
-    pub lock: OwnerLock,
-}
-
 /// Plans of revisions held in memory at most.
 const PLANS: usize = 64;
-
-/// Opens a home folder.
-pub(super) async fn open(options: EngineOptions) -> Result<Arc<Inner>, Fault> {
-    let home = &options.home;
-    for folder in ["logs", "cache", "tmp"] {
-        let path = home.join(folder);
-        let made = tokio::fs::create_dir_all(&path).await;
-        made.map_err(|e| Fault::external("home", format!("{} cannot be made: {e}", path.display())))?;
-    }
-    let store = SqliteStore::open(home, options.durability, options.clock.clone()).await?;
-    let artifacts = LocalArtifacts::open(home)?;
-    let lock = OwnerLock::acquire(home, OwnerId::generate(options.clock.now()))?;
-    let on_disk = OnDisk { store: store.clone(), artifacts: artifacts.clone(), lock };
-    assemble(options, Arc::new(store), Arc::new(artifacts), Some(on_disk))
-}
 
 /// Puts an engine together.
 pub(super) fn assemble(
@@ -85,7 +62,7 @@ pub(super) fn assemble(
         memory_each: options.memory.map(|bytes| bytes / parallel as u64),
     };
     let executor = Executor::new(deps, parallel)?;
-    let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.lock.owner());
+    let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
     let inner = Arc::new(Inner {
         home: options.home,
         store: store.clone(),

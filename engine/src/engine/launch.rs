@@ -161,7 +161,7 @@ impl Inner {
             return Ok(());
         }
         let Some(disk) = &self.on_disk else { return Ok(()) };
-        match disk.lock.alive(record.owner)? {
+        match disk.alive(record.owner)? {
             None => Ok(()),
             Some(who) => Err(Fault::user("run.owned", format!("{run} is owned by {who}"))
                 .help("wait for it, or cancel the run with `runs cancel`")),
