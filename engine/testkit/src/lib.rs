@@ -1,1 +1,6 @@
 //! Harnesses and conformance suites for those who extend Millwork.
+
+pub mod faulty;
+pub mod store_suite;
+
+pub use faulty::{FaultKind, FaultPlan, FaultyStore};
