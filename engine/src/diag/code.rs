@@ -178,6 +178,9 @@ codes! {
         "When both are given, cron runs on days that match either: `0 0 13 * 5` runs on each 13th and on each Friday. `*/2` counts as given. Leave one of them `*`, or make two schedules if that is what you mean.";
     CronDst = "P0031" Warning "a schedule in the hours that clocks change"
         "Between 01:00 and 03:00 local time an hour is missing on one day of the year and comes twice on another. A schedule there runs once on both days by default: after the gap, and in the first of the two hours. Say so with `dst: {gap: run_after, overlap: once}`, choose `gap: skip` or `overlap: twice`, or move it: `cron: \"30 3 * * *\"`.";
+
+    EdgeType = "T0001" Error "a value has another type than is needed here"
+        "Every value between steps has a type, and the place that uses it asks for one. The message names both.\n\nExample: `with: {limit: \"${{ steps.count.outputs.name }}\"}` where `limit` takes an int and `name` is a string.\n\nRemedy: refer to another output, or convert the value with `int(..)`, `float(..)`, `string(..)`, `date(..)` and the like.";
 }
 
 impl Code {

@@ -38,7 +38,7 @@ pub fn check(
         build::sections(&spec).map(|(section, step)| Draft::new(step, section, registry, problems)).collect();
     let mut includes = include::Includes::new(source, base, registry, options);
     includes.read(&mut drafts, problems);
-    let ids = Ids::of(&drafts, problems);
+    let ids = Ids::of(&drafts);
     edges::connect(&mut drafts, &ids, spec.order, problems);
     let order = cycles::order(&drafts, problems);
 

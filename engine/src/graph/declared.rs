@@ -66,7 +66,7 @@ fn must_fit(what: &str, ty: &Type, needed: &Type, span: Span, found: &mut Findin
     found.problems.push(if ty.required().fits(needed) {
         maybe_missing(span, ty, needed)
     } else {
-        Diagnostic::new(Code::WrongType, span, format!("{what} needs {needed}, found {ty}"))
+        Diagnostic::new(Code::EdgeType, span, format!("{what} needs {needed}, found {ty}"))
     });
 }
 

@@ -1,11 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Section, draft::Draft};
-use crate::{
-    diag::{Code, Diagnostic},
-    model::Name,
-    step::Names,
-};
+use crate::{model::Name, step::Names};
 
 /// Where the steps of a pipeline are, by their ids.
 pub(super) struct Ids {
@@ -32,25 +28,13 @@ pub(super) struct Viewer {
 }
 
 impl Ids {
-    /// Ids of all drafts; one that is used twice is a problem, and means its first use.
-    pub(super) fn of(drafts: &[Draft], problems: &mut Vec<Diagnostic>) -> Self {
+    /// Ids of all drafts. The layer below made sure that each is used once.
+    pub(super) fn of(drafts: &[Draft]) -> Self {
         let mut ids = Self { places: HashMap::new(), sections: drafts.iter().map(|d| d.section).collect() };
-        let mut first: HashMap<Name, crate::diag::Span> = HashMap::new();
         for (at, draft) in drafts.iter().enumerate() {
-            let inner = draft.body.iter().enumerate().map(|(i, step)| (Place::Body(at, i), step));
-            for (place, step) in std::iter::once((Place::Top(at), draft)).chain(inner) {
-                let id = &step.spec.id;
-                if let Some(before) = first.get(&id.value) {
-                    let message = format!("two steps have the id `{}`", id.value);
-                    problems.push(
-                        Diagnostic::new(Code::DuplicateId, id.span, message)
-                            .also(*before, "first used here")
-                            .help("give one of them another id"),
-                    );
-                    continue;
-                }
-                first.insert(id.value.clone(), id.span);
-                ids.places.insert(id.value.clone(), place);
+            ids.places.entry(draft.spec.id.value.clone()).or_insert(Place::Top(at));
+            for (i, step) in draft.body.iter().enumerate() {
+                ids.places.entry(step.spec.id.value.clone()).or_insert(Place::Body(at, i));
             }
         }
         ids

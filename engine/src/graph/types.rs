@@ -172,7 +172,7 @@ fn type_one(
         let ty = type_expr(&key.value, &inside, found);
         if !matches!(ty, Type::String | Type::Int | Type::Date | Type::Any) {
             let message = format!("`key` names an item by a string, an int or a date, found {ty}");
-            found.problems.push(Diagnostic::new(Code::WrongType, key.span, message));
+            found.problems.push(Diagnostic::new(Code::EdgeType, key.span, message));
         }
     }
     check_env(draft, &inside, found);
@@ -238,7 +238,7 @@ fn check_env(draft: &Draft, inside: &PlaceScope<'_>, found: &mut Findings) {
         } else if !scalar {
             let message = format!("the environment variable `{name}` needs a string, found {ty}");
             let help = "a list or an object can be written with `to_json(..)`";
-            found.problems.push(Diagnostic::new(Code::WrongType, template.span, message).help(help));
+            found.problems.push(Diagnostic::new(Code::EdgeType, template.span, message).help(help));
         }
     }
 }
@@ -259,7 +259,7 @@ fn check_fields(draft: &Draft, inside: &PlaceScope<'_>, found: &mut Findings) ->
             found.problems.push(maybe_missing(span, &ty, &field.ty));
         } else {
             let message = format!("`{}` needs {}, found {ty}", field.path, field.ty);
-            let problem = Diagnostic::new(Code::WrongType, span, message);
+            let problem = Diagnostic::new(Code::EdgeType, span, message);
             found.problems.push(match convertible(&ty, &field.ty) {
                 Some(function) => problem.help(format!("convert it with `{function}(..)`")),
                 None => problem,
@@ -316,7 +316,7 @@ fn check_reads(draft: &Draft, inside: &PlaceScope<'_>, found: &mut Findings) -> 
             Read::Root(root) => match inside.type_of(root) {
                 Ok(ty) => ty,
                 Err(unknown) => {
-                    let code = if matches!(root, Root::Step { .. }) { Code::OutputUnknown } else { Code::WrongType };
+                    let code = if matches!(root, Root::Step { .. }) { Code::OutputUnknown } else { Code::EdgeType };
                     let span = match root {
                         Root::Step { step, .. } => place_of(draft, step.as_str()),
                         _ => draft.with_span(),
@@ -389,7 +389,7 @@ fn check_own(
         let ty = type_template(&template.value, &scope, found);
         if matches!(ty.required(), Type::Table(_) | Type::File | Type::Bytes) {
             let message = format!("a state is a small value, found {ty}");
-            found.problems.push(Diagnostic::new(Code::WrongType, template.span, message));
+            found.problems.push(Diagnostic::new(Code::EdgeType, template.span, message));
         }
     }
 }

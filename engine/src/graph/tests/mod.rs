@@ -1,1 +1,5 @@
-
+mod by_hand;
+mod kinds;
+mod lines;
+mod places;
+mod typed;
