@@ -1,1 +1,3 @@
 //! Harnesses and conformance suites for those who extend Millwork.
+
+pub mod simulation;
