@@ -121,7 +121,8 @@ impl Watch {
             if !stays && self.steps[ix].0.is_final() {
                 self.steps[ix] = (StepStatus::Pending, None);
                 self.attempts[ix].1 = self.attempts[ix].0;
-            } else if closing {
+            } else if closing || shape.needs.iter().any(|need| !self.steps[need.index()].0.is_final()) {
+                // Begins anew with its section, or with what it needs.
                 self.attempts[ix].1 = self.attempts[ix].0;
                 self.parked.remove(&NodeIx(ix as u32));
             }

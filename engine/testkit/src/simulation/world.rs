@@ -38,6 +38,8 @@ pub(super) struct World<'a> {
     snapshot: Option<(usize, Vec<u8>)>,
     asked: BTreeSet<NodeIx>,
     stopping: BTreeSet<NodeIx>,
+    /// Items that this commit is to record as succeeded.
+    heard: Vec<(NodeIx, u32)>,
     next_tick: Option<Timestamp>,
     strikes: Strikes,
     trace: Option<Vec<String>>,
@@ -91,6 +93,7 @@ impl<'a> World<'a> {
             snapshot: None,
             asked: BTreeSet::new(),
             stopping: BTreeSet::new(),
+            heard: Vec::new(),
             next_tick: None,
             strikes: Strikes::default(),
             trace: traced.then(Vec::new),
@@ -163,6 +166,7 @@ impl<'a> World<'a> {
         let (mut inputs, mut outside) = (Vec::new(), Vec::new());
         let most = if self.chance.percent(50) { 1 } else { 1 + self.chance.below(6) as usize };
         let patience = self.some_time(40);
+        self.heard.clear();
         while inputs.len() < most {
             let Some(Reverse((at, number))) = self.agenda.peek().copied() else { break };
             if !inputs.is_empty() && at > self.now.after(patience) {
@@ -180,6 +184,9 @@ impl<'a> World<'a> {
                 Due::Ends(command, input, fate) => {
                     self.tasks.remove(&command);
                     self.note(command, fate);
+                    if let (Command::Item { node, item, .. }, Some(Fate::Succeeds)) = (command, fate) {
+                        self.heard.push((node, item));
+                    }
                     self.repeat_perhaps(&input);
                     inputs.push(input);
                 }
@@ -235,6 +242,7 @@ impl<'a> World<'a> {
             return self.crash();
         }
         self.append(events)?;
+        self.check_heard()?;
         for input in outside {
             if let Input::Answer { node, .. } = input {
                 self.asked.remove(&node);
@@ -244,6 +252,17 @@ impl<'a> World<'a> {
             return self.crash();
         }
         self.issue()
+    }
+
+    /// What was heard and committed is recorded, unless the step or the run was over.
+    fn check_heard(&mut self) -> Result<(), Broken> {
+        for (node, item) in std::mem::take(&mut self.heard) {
+            let goes_on = self.state.status() == RunStatus::Running && self.state.step_status(node) == StepStatus::Running;
+            if goes_on && !self.watch.items.contains_key(&(node, item)) {
+                return broken(Rule::Truth, format!("item {item} of step {} succeeded and is not recorded", node.0));
+            }
+        }
+        Ok(())
     }
 
     fn decide(&mut self, inputs: Vec<Input>) -> Result<Vec<Event>, Broken> {
@@ -296,6 +315,7 @@ impl<'a> World<'a> {
         self.check_replay()?;
         self.tasks.clear();
         self.stopping.clear();
+        self.heard.clear();
         self.next_tick = None;
         self.due.retain(|_, due| matches!(due, Due::Outside(_)));
         self.now = self.now.after(Duration::from_millis(10));
