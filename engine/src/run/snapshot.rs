@@ -94,3 +94,17 @@ pub(super) mod cells {
         Ok(all.chunks(super::super::items::CHUNK).map(|chunk| Arc::new(chunk.to_vec())).collect())
     }
 }
+
+/// A JSON value that may be absent, `null` and absence told apart: a list of none or one.
+pub(super) mod maybe_json {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value as Json;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Json>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_slice().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+        Ok(Vec::<Json>::deserialize(deserializer)?.pop())
+    }
+}

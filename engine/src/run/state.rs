@@ -40,6 +40,7 @@ pub(super) struct Core {
     pub(super) failed: bool,
     /// A step of `finally` failed and that counts for the run.
     pub(super) closing_failed: bool,
+    #[serde(with = "super::snapshot::maybe_json")]
     pub(super) outputs: Option<Json>,
 }
 
@@ -78,6 +79,7 @@ pub(super) struct NodeState {
     /// When it may start, if not at once.
     pub(super) due: Option<Timestamp>,
     pub(super) wait: Option<Wait>,
+    #[serde(with = "super::snapshot::maybe_json")]
     pub(super) answer: Option<Json>,
     /// The answer came and the attempt that parked has not gone on.
     pub(super) answered: bool,

@@ -12,7 +12,7 @@ use crate::{
 
 impl Decider<'_> {
     pub(super) fn condition(&mut self, node: NodeIx, holds: Result<bool, Fault>) -> Result<(), IllegalInput> {
-        if !self.state.queues.evaluating.contains(&node) {
+        if !self.is_active() || !self.state.queues.evaluating.contains(&node) {
             return Ok(());
         }
         match holds {

@@ -29,7 +29,7 @@ impl Decider<'_> {
                     self.emit(Event::StepCancelled { node })?;
                 }
                 StepStatus::Running if self.state.is_fan_out(node) => {
-                    self.cancel_items(node, |due| due.is_some())?;
+                    self.drop_delayed_items(node)?;
                     if self.state.has_nothing_under_way(node) {
                         self.emit(Event::StepCancelled { node })?;
                     }
@@ -60,7 +60,7 @@ impl Decider<'_> {
                 StepStatus::Ready | StepStatus::Waiting => self.fail_over_deadline(node)?,
                 StepStatus::Running if state.checking => self.fail_over_deadline(node)?,
                 StepStatus::Running if self.state.is_fan_out(node) => {
-                    self.cancel_items(node, |due| due.is_some())?;
+                    self.drop_delayed_items(node)?;
                     if self.state.has_nothing_under_way(node) {
                         self.fail_over_deadline(node)?;
                     }
