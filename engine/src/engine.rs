@@ -33,7 +33,6 @@ use crate::{
 };
 use inner::Inner;
 
-
 /// How an engine is opened.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -127,7 +126,14 @@ impl Engine {
 
     /// Starts a run of a checked pipeline and owns it.
     pub async fn start(&self, plan: Arc<Plan>, request: RunRequest) -> Result<RunHandle, Fault> {
-        let new = launch::New { plan, request, cause: Cause::Manual, parent: None, labels: BTreeMap::new(), reused: BTreeMap::new() };
+        let new = launch::New {
+            plan,
+            request,
+            cause: Cause::Manual,
+            parent: None,
+            labels: BTreeMap::new(),
+            reused: BTreeMap::new(),
+        };
         self.inner.launch(new).await
     }
 

@@ -6,16 +6,20 @@ use crate::{
     diag::{Diagnostic, Severity, Source},
     graph::{Bundle, CheckOptions, Plan, check},
     model::Fault,
-    spec::PipelineSpec,
+    spec::{PipelineSpec, read_pipeline},
     step::Registry,
 };
 
 /// The plan of a frozen bundle: checked again, files as they were frozen.
 pub(super) fn thaw(bundle: &Bundle, registry: &Registry) -> Result<Arc<Plan>, Fault> {
     let source = Source::new(bundle.path.as_str(), bundle.text.as_str());
-    let read = |source: &Source| -> Result<PipelineSpec, Vec<Diagnostic>> { let _ = source; Err(Vec::new()) };
+    let read = |source: &Source| -> Result<PipelineSpec, Vec<Diagnostic>> {
+        let read = read_pipeline(source);
+        if read.has_errors() { Err(read.diagnostics) } else { read.value.ok_or(read.diagnostics) }
+    };
     let spec = read(&source).map_err(|problems| refused(bundle, &problems))?;
-    let include = |path: &str| bundle.file(path).map(str::to_owned).ok_or_else(|| "it is not in the frozen bundle".to_owned());
+    let include =
+        |path: &str| bundle.file(path).map(str::to_owned).ok_or_else(|| "it is not in the frozen bundle".to_owned());
     let options = CheckOptions { read_files: true, strict: false, include: &include, parse: &read, around: &[] };
     let checked = check(&source, spec, Path::new(&bundle.base), registry, options);
     checked.plan.ok_or_else(|| refused(bundle, &checked.diagnostics))
@@ -42,7 +46,8 @@ pub(super) fn refuse_changed_kinds(bundle: &Bundle, registry: &Registry) -> Resu
         if now != Some(*frozen) {
             let now = now.map_or_else(|| "not there".to_owned(), |now| format!("version {now}"));
             let text = format!("the run was frozen with version {frozen} of `{name}`, which is {now} here");
-            return Err(Fault::user("kind.version", text).help("resume it with the Millwork that it was started with, or rerun it"));
+            return Err(Fault::user("kind.version", text)
+                .help("resume it with the Millwork that it was started with, or rerun it"));
         }
     }
     Ok(())

@@ -92,7 +92,9 @@ impl ChildEnds for Children {
             if inner.live(run).is_none() {
                 match inner.resume(run, "its parent").await {
                     Ok(_) => {}
-                    Err(fault) if fault.code.as_str() == "run.owned" => tokio::time::sleep(Duration::from_secs(1)).await,
+                    Err(fault) if fault.code.as_str() == "run.owned" => {
+                        tokio::time::sleep(Duration::from_secs(1)).await
+                    }
                     Err(fault) => return Err(fault),
                 }
             }

@@ -1,6 +1,6 @@
 //! Forgets old runs, and removes what nothing names any more.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{GcReport, inner::Inner};
 use crate::{
@@ -26,10 +26,10 @@ impl Inner {
             self.store.sweep().await?;
         }
         if let Some(disk) = &self.on_disk {
-            let live: BTreeSet<_> = self.store.live_artifacts().await?.into_iter().collect();
-            let (artifacts, bytes) = disk.sweep(live, now, dry).await?;
-            report.artifacts = artifacts;
-            report.bytes = bytes;
+            let live: HashSet<_> = self.store.live_artifacts().await?.into_iter().collect();
+            let swept = disk.sweep(live, now, dry).await?;
+            report.artifacts = swept.artifacts;
+            report.bytes = swept.bytes;
         }
         Ok(report)
     }

@@ -92,6 +92,13 @@ impl Inner {
         self.lock_runs().insert(run, live);
     }
 
+    /// Every run driven here looks for requests of other processes.
+    pub(super) fn look_for_requests(&self) {
+        for live in self.lock_runs().values() {
+            let _ = live.sender.send(Message::Poll);
+        }
+    }
+
     pub(super) fn remove_live(&self, run: RunId) {
         self.lock_runs().remove(&run);
     }
@@ -171,5 +178,6 @@ impl Inner {
 /// The fault that names a step which is not there.
 pub(super) fn no_step(run: &Frozen, step: &str) -> Fault {
     let names: Vec<&str> = run.plan.nodes.iter().map(|node| node.id.as_str()).take(20).collect();
-    Fault::user("step.unknown", format!("the run has no step `{step}`")).help(format!("its steps: {}", names.join(", ")))
+    Fault::user("step.unknown", format!("the run has no step `{step}`"))
+        .help(format!("its steps: {}", names.join(", ")))
 }

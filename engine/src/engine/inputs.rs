@@ -23,7 +23,11 @@ pub(super) fn resolve(
     if let Some(unknown) = given.keys().find(|name| !plan.spec.inputs.contains_key(name.as_str())) {
         let known: Vec<&str> = plan.spec.inputs.keys().map(Name::as_str).collect();
         let fault = Fault::user("input.unknown", format!("the pipeline has no input `{unknown}`"));
-        return Err(fault.help(if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {}", known.join(", ")) }));
+        return Err(fault.help(if known.is_empty() {
+            "it takes none".to_owned()
+        } else {
+            format!("it takes: {}", known.join(", "))
+        }));
     }
     let mut inputs = BTreeMap::new();
     for (name, spec) in &plan.spec.inputs {
@@ -36,8 +40,10 @@ pub(super) fn resolve(
                     .help(format!("give it, for example with `--input {name}=...`")));
             }
         };
-        let value = convert(value, &spec.ty).map_err(|why| Fault::user("input.type", format!("the input `{name}` {why}")))?;
-        if !spec.allowed.is_empty() && !spec.allowed.iter().any(|allowed| plain(&node_value(allowed)) == plain(&value)) {
+        let value =
+            convert(value, &spec.ty).map_err(|why| Fault::user("input.type", format!("the input `{name}` {why}")))?;
+        if !spec.allowed.is_empty() && !spec.allowed.iter().any(|allowed| plain(&node_value(allowed)) == plain(&value))
+        {
             let allowed: Vec<String> = spec.allowed.iter().map(|node| node_value(node).to_string()).collect();
             return Err(Fault::user("input.enum", format!("the input `{name}` is `{value}`, which is not allowed"))
                 .help(format!("allowed: {}", allowed.join(", "))));
@@ -55,7 +61,8 @@ pub(super) fn encoded(inputs: &BTreeMap<Name, Value>) -> Result<Json, Fault> {
 
 /// Inputs from the log.
 pub(super) fn decoded(json: &Json) -> Result<BTreeMap<String, Value>, Fault> {
-    let object = json.as_object().ok_or_else(|| Fault::internal("value.unreadable", "recorded inputs are no object"))?;
+    let object =
+        json.as_object().ok_or_else(|| Fault::internal("value.unreadable", "recorded inputs are no object"))?;
     object.iter().map(|(name, json)| Ok((name.clone(), decode(json)?))).collect()
 }
 
@@ -96,7 +103,9 @@ fn convert(value: Value, ty: &Type) -> Result<Value, String> {
             let mut converted = Map::new();
             for (key, value) in entries.iter() {
                 let value = match object.fields.get(key) {
-                    Some(field) => convert(value.clone(), field).map_err(|why| format!("has a field `{key}` that {why}"))?,
+                    Some(field) => {
+                        convert(value.clone(), field).map_err(|why| format!("has a field `{key}` that {why}"))?
+                    }
                     None => value.clone(),
                 };
                 converted.insert(key.clone(), value);

@@ -7,12 +7,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{
-    RunHandle, RunRequest, bundle,
-    handle::Live,
-    inner::Inner,
-    inputs,
-};
+use super::{RunHandle, RunRequest, bundle, handle::Live, inner::Inner, inputs};
 use crate::{
     executor::{Board, Frozen, Outputs, Updates, keep},
     graph::Plan,
@@ -43,7 +38,8 @@ impl Inner {
         let inputs = inputs::resolve(&plan, id, now, request.inputs)?;
         for (step, given) in request.given {
             let node = plan.node(step.as_str()).map(|node| node.ix);
-            let node = node.ok_or_else(|| Fault::user("step.unknown", format!("there is no step `{step}` to stand in for")))?;
+            let node =
+                node.ok_or_else(|| Fault::user("step.unknown", format!("there is no step `{step}` to stand in for")))?;
             reused.insert(node, self.stand_in(given.into_iter().collect()).await?);
         }
         let origin = RunOrigin {
@@ -56,10 +52,15 @@ impl Inner {
             reused,
             deadline: plan.spec.deadline.map(|deadline| now.after(deadline)),
         };
-        let created =
-            Recorded { seq: 1, at: now, version: VERSION, event: Event::RunCreated { origin: Box::new(origin.clone()) } };
+        let created = Recorded {
+            seq: 1,
+            at: now,
+            version: VERSION,
+            event: Event::RunCreated { origin: Box::new(origin.clone()) },
+        };
         let mut state = RunState::new(shape_of(&plan));
-        evolve(&mut state, &created).map_err(|e| Fault::internal("machine", format!("a run cannot be created: {e}")))?;
+        evolve(&mut state, &created)
+            .map_err(|e| Fault::internal("machine", format!("a run cannot be created: {e}")))?;
         let board = Board::new(plan.nodes.len());
         board.apply(&created);
         let values = if uses_state(&plan) { self.store.state(&origin.pipeline).await? } else { Vec::new() };
@@ -161,7 +162,7 @@ impl Inner {
             return Ok(());
         }
         let Some(disk) = &self.on_disk else { return Ok(()) };
-        match disk.alive(record.owner)? {
+        match disk.alive(record.owner) {
             None => Ok(()),
             Some(who) => Err(Fault::user("run.owned", format!("{run} is owned by {who}"))
                 .help("wait for it, or cancel the run with `runs cancel`")),

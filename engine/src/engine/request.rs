@@ -53,7 +53,7 @@ impl Inner {
         self.store.request(run, kind, by, self.clock.now()).await?;
         if let Some(disk) = &self.on_disk {
             let owner = self.store.owner(run).await?.owner;
-            disk.ring(&self.home, owner).await;
+            disk.ring(owner).await;
         }
         Ok(())
     }

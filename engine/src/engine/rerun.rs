@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    RerunPlan, RunHandle, RunRequest,
-    inner::Inner,
-    launch::New,
-};
+use super::{RerunPlan, RunHandle, RunRequest, inner::Inner, launch::New};
 use crate::{
     executor::Frozen,
     graph::{Plan, Section},
@@ -43,7 +39,8 @@ impl Inner {
                 continue;
             }
             let needs = plan.shape.nodes.get(node.index()).map(|shape| shape.needs.clone()).unwrap_or_default();
-            let upstream = needs.iter().find(|need| again.contains_key(need)).and_then(|need| plan.nodes.get(need.index()));
+            let upstream =
+                needs.iter().find(|need| again.contains_key(need)).and_then(|need| plan.nodes.get(need.index()));
             let before = old.find(planned.id.as_str());
             let reason = if node == start {
                 Some("it was asked for".to_owned())
@@ -60,7 +57,9 @@ impl Inner {
                             Some(format!("it was {} before", super::summary::word(facts.status)))
                         }
                         facts => match facts.stored {
-                            Some(StoredOutputs::Recomputable { .. }) | None => Some("its outputs were not kept".to_owned()),
+                            Some(StoredOutputs::Recomputable { .. }) | None => {
+                                Some("its outputs were not kept".to_owned())
+                            }
                             Some(stored) => {
                                 reused.insert(node, stored);
                                 None

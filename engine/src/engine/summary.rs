@@ -42,7 +42,10 @@ pub(super) fn of(run: &Frozen, stand: &Stand, now: Timestamp) -> RunSummary {
 fn shown(outputs: &Json) -> Json {
     match outputs {
         Json::Object(object) => Json::Object(
-            object.iter().map(|(name, json)| (name.clone(), decode(json).map_or(Json::Null, |value| plain(&value)))).collect(),
+            object
+                .iter()
+                .map(|(name, json)| (name.clone(), decode(json).map_or(Json::Null, |value| plain(&value))))
+                .collect(),
         ),
         _ => Json::Object(serde_json::Map::new()),
     }

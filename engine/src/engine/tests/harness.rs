@@ -19,7 +19,8 @@ use crate::{
     graph::{CheckOptions, Plan, check},
     model::{ArtifactId, Digest, Fault, Name, RetryPolicy, SystemClock},
     spec::{
-        ForEachSpec, Key, Node, NodeKind, Order, Permissions, Persist, PipelineSpec, RepeatSpec, Spanned, StepSpec, Text,
+        ForEachSpec, Key, Node, NodeKind, Order, Permissions, Persist, PipelineSpec, RepeatSpec, Spanned, StepSpec,
+        Text,
     },
     step::{Extensions, SecretProvider},
     store::{MemoryStore, StateStore},
@@ -112,12 +113,21 @@ impl Builder {
             persist: Persist::Always,
             state: IndexMap::new(),
             memory: None,
+            budget: None,
+            permissions: None,
             description: None,
         }
     }
 
     /// Adds a step, changed as told.
-    pub(super) fn step(&mut self, id: &str, uses: &str, act: &str, value: &str, change: impl FnOnce(&mut Self, &mut StepSpec)) {
+    pub(super) fn step(
+        &mut self,
+        id: &str,
+        uses: &str,
+        act: &str,
+        value: &str,
+        change: impl FnOnce(&mut Self, &mut StepSpec),
+    ) {
         let mut step = self.made(id, uses, act, value);
         change(self, &mut step);
         self.spec.steps.push(step);
@@ -247,7 +257,13 @@ struct NoScans;
 
 #[async_trait]
 impl ScanReader for NoScans {
-    async fn read(&self, _: &Scan, _: &SchemaRef, _: Option<&[String]>, _: Option<u64>) -> Result<Vec<RecordBatch>, Fault> {
+    async fn read(
+        &self,
+        _: &Scan,
+        _: &SchemaRef,
+        _: Option<&[String]>,
+        _: Option<u64>,
+    ) -> Result<Vec<RecordBatch>, Fault> {
         Err(Fault::internal("test", "no files here"))
     }
     async fn count(&self, _: &Scan, _: &SchemaRef) -> Result<u64, Fault> {

@@ -103,7 +103,9 @@ impl Step for Act {
             "approve" => {
                 let shown = Digest::of(b"Publish?");
                 match cx.answer {
-                    Some(answer) => return Ok(StepOutput::none().value("value", answer["note"].as_str().unwrap_or("")).into()),
+                    Some(answer) => {
+                        return Ok(StepOutput::none().value("value", answer["note"].as_str().unwrap_or("")).into());
+                    }
                     None => return Ok(StepEnd::Park(Wait::Approval { prompt: "Publish?".into(), shown, until: None })),
                 }
             }

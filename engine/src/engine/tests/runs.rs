@@ -52,7 +52,8 @@ async fn lab_plan(_: &crate::engine::RunSummary, _: &Lab) -> std::sync::Arc<crat
 
 #[tokio::test]
 async fn faults_retries_panics_and_wrong_outputs() {
-    let retry = RetryPolicy { max_attempts: 3, delay: Duration::from_millis(1), jitter: false, ..RetryPolicy::default() };
+    let retry =
+        RetryPolicy { max_attempts: 3, delay: Duration::from_millis(1), jitter: false, ..RetryPolicy::default() };
     for (act, retries, status, attempts, code) in [
         ("flaky", true, StepStatus::Succeeded, 3, None),
         ("flaky", false, StepStatus::Failed, 1, Some("test.failed")),
@@ -83,14 +84,18 @@ async fn a_timeout_is_a_fault_and_a_secret_is_masked() {
     b.step("leak", "act", "leak", "", |b, step| {
         let word = b.made("x", "act", "${{ secrets.TOKEN }}", "");
         let (Some(with), Some(made)) = (&mut step.with, word.with) else { return };
-        let (crate::spec::NodeKind::Map(entries), crate::spec::NodeKind::Map(made)) = (&mut with.kind, made.kind) else { return };
+        let (crate::spec::NodeKind::Map(entries), crate::spec::NodeKind::Map(made)) = (&mut with.kind, made.kind)
+        else {
+            return;
+        };
         entries.extend(made.into_iter().map(|(mut key, node)| {
             key.text = "token".into();
             (key, node)
         }));
     });
     let summary = lab.run(b.plan()).await;
-    let faults: Vec<_> = summary.steps.iter().filter_map(|s| s.fault.as_ref()).map(|f| (f.code.as_str(), f.message.as_str())).collect();
+    let faults: Vec<_> =
+        summary.steps.iter().filter_map(|s| s.fault.as_ref()).map(|f| (f.code.as_str(), f.message.as_str())).collect();
     assert_eq!(faults[0].0, "timeout");
     assert_eq!(faults[1], ("test.leak", "refused ***"));
     let logs = lab.engine().await.logs(summary.id, Some("leak"), None).await.expect("logs");
@@ -102,7 +107,9 @@ async fn conditions_skip_and_always_runs() {
     let lab = Lab::new();
     let mut b = Builder::new();
     b.step("bad", "act", "fail", "", |_, _| {});
-    b.step("after", "act", "echo", "1", |b, step| step.needs.push(Spanned::new(crate::model::Name::new("bad").expect("a name"), b.expr("1").span)));
+    b.step("after", "act", "echo", "1", |b, step| {
+        step.needs.push(Spanned::new(crate::model::Name::new("bad").expect("a name"), b.expr("1").span))
+    });
     b.step("off", "act", "echo", "1", |b, step| step.condition = Some(b.expr("1 > 2")));
     b.step("cleanup", "act", "echo", "1", |b, step| {
         step.needs.push(Spanned::new(crate::model::Name::new("bad").expect("a name"), b.expr("1").span));
@@ -131,7 +138,9 @@ async fn a_fan_out_gathers_what_succeeded_and_names_what_failed() {
 
 #[tokio::test]
 async fn repeat_goes_on_until_its_condition_holds_or_its_limit_is_reached() {
-    for (until, max, status) in [("outputs.value == 7", 3, RunStatus::Succeeded), ("outputs.value == 8", 3, RunStatus::Failed)] {
+    for (until, max, status) in
+        [("outputs.value == 7", 3, RunStatus::Succeeded), ("outputs.value == 8", 3, RunStatus::Failed)]
+    {
         let lab = Lab::new();
         let mut b = Builder::new();
         b.step("poll", "act", "echo", "7", |b, step| b.repeat(step, until, max));

@@ -20,7 +20,8 @@ impl Decider<'_> {
                 continue;
             }
             let Some((state, _)) = self.state.pair(node) else { continue };
-            let (status, begun, checking) = (state.status, state.attempt > state.floor || state.iterations > 0, state.checking);
+            let (status, begun, checking) =
+                (state.status, state.attempt > state.floor || state.iterations > 0, state.checking);
             match status {
                 StepStatus::Pending => self.emit(Event::StepSkipped { node, reason: SkipReason::RunEnding })?,
                 StepStatus::Ready if !begun => self.emit(Event::StepSkipped { node, reason: SkipReason::RunEnding })?,
