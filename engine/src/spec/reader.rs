@@ -192,8 +192,10 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(id) => self.alias(id, span),
             Event::UnresolvedAlias(name) => {
-                let problem = Diagnostic::new(Code::UnknownAnchor, span, format!("there is no anchor `&{name}` before"))
-                    .help("an alias needs an anchor of the same name earlier in the file; quote the text if it is none");
+                let problem =
+                    Diagnostic::new(Code::UnknownAnchor, span, format!("there is no anchor `&{name}` before")).help(
+                        "an alias needs an anchor of the same name earlier in the file; quote the text if it is none",
+                    );
                 self.problems.push(problem);
                 self.place(Node { span, kind: NodeKind::Null }, 0);
                 Ok(())
@@ -205,8 +207,12 @@ impl<'a> Builder<'a> {
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Diagnostic> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err(Diagnostic::new(Code::YamlBudget, span, format!("the file holds more than {MAX_NODES} values"))
-                .help("aliases count as often as they are used; move data into files that steps read"));
+            return Err(Diagnostic::new(
+                Code::YamlBudget,
+                span,
+                format!("the file holds more than {MAX_NODES} values"),
+            )
+            .help("aliases count as often as they are used; move data into files that steps read"));
         }
         Ok(())
     }
@@ -259,7 +265,8 @@ impl<'a> Builder<'a> {
             self.key(value, span, merge);
             return Ok(());
         }
-        let forced = tag.is_some_and(|t| t.core_suffix() == Some("str") || (t.handle().is_empty() && t.suffix() == "!"));
+        let forced =
+            tag.is_some_and(|t| t.core_suffix() == Some("str") || (t.handle().is_empty() && t.suffix() == "!"));
         if !forced {
             self.tag(tag, "", span);
         }
@@ -408,10 +415,11 @@ impl<'a> Builder<'a> {
             if &*key.text == MERGE {
                 merged.push(node);
             } else if let Some(first) = seen.insert(&key, &out) {
-                let problem = Diagnostic::new(Code::DuplicateKey, key.span, format!("the key `{}` is given twice", key.text))
-                    .label("again")
-                    .also(first, "first here")
-                    .help("remove one of them");
+                let problem =
+                    Diagnostic::new(Code::DuplicateKey, key.span, format!("the key `{}` is given twice", key.text))
+                        .label("again")
+                        .also(first, "first here")
+                        .help("remove one of them");
                 self.problems.push(problem);
             } else {
                 out.push((key, node));
@@ -504,12 +512,17 @@ impl Seen {
             self.0 = Some(out.iter().map(|(k, _)| k.text.clone()).collect());
         }
         match &mut self.0 {
-            Some(set) => if set.insert(key.text.clone()) { None } else { find() },
+            Some(set) => {
+                if set.insert(key.text.clone()) {
+                    None
+                } else {
+                    find()
+                }
+            }
             None => find(),
         }
     }
 }
-
 
 #[cfg(test)]
 #[path = "reader_tests.rs"]

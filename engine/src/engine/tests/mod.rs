@@ -1,0 +1,6 @@
+//! Whole runs against scripted kinds, over the memory store.
+
+mod harness;
+mod kinds;
+mod runs;
+mod speed;
