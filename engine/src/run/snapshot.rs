@@ -78,8 +78,7 @@ pub(super) mod cells {
     /// Two items a byte, in base 64; the number of items comes first.
     pub(crate) fn serialize<S: Serializer>(cells: &[Arc<Vec<u8>>], serializer: S) -> Result<S::Ok, S::Error> {
         let all: Vec<u8> = cells.iter().flat_map(|chunk| chunk.iter().copied()).collect();
-        let packed: Vec<u8> =
-            all.chunks(2).map(|pair| pair[0] | (pair.get(1).copied().unwrap_or(0) << 4)).collect();
+        let packed: Vec<u8> = all.chunks(2).map(|pair| pair[0] | (pair.get(1).copied().unwrap_or(0) << 4)).collect();
         (all.len(), STANDARD.encode(packed)).serialize(serializer)
     }
 

@@ -294,8 +294,12 @@ impl RunState {
 
     /// Whether nothing further of `steps` starts.
     pub(super) fn is_ending(&self, node: NodeIx) -> bool {
-        self.section_of(node) == Section::Main
-            && (self.is_stopping() || (self.shape.fail_fast && self.core.failed))
+        self.section_of(node) == Section::Main && self.steps_are_ending()
+    }
+
+    /// Whether nothing further of `steps` starts, for a request, a deadline or `fail_fast`.
+    pub(super) fn steps_are_ending(&self) -> bool {
+        self.is_stopping() || (self.shape.fail_fast && self.core.failed)
     }
 
     /// Whether what runs of `steps` is stopped.
@@ -310,8 +314,7 @@ impl RunState {
     }
 
     pub(super) fn is_over_deadline(&self, node: NodeIx, now: Timestamp) -> bool {
-        self.deadline_of(node).is_some_and(|at| at <= now)
-            && !super::planted::has(super::planted::Bug::IgnoresDeadline)
+        self.deadline_of(node).is_some_and(|at| at <= now) && !super::planted::has(super::planted::Bug::IgnoresDeadline)
     }
 
     /// Whether what runs of a step is to be stopped: all of `steps` is, or it is over its deadline. A

@@ -93,11 +93,7 @@ impl Decider<'_> {
     }
 
     /// Ends those items with a slot for which `which` holds of their due time.
-    fn cancel_items(
-        &mut self,
-        node: NodeIx,
-        which: impl Fn(Option<Timestamp>) -> bool,
-    ) -> Result<(), IllegalInput> {
+    fn cancel_items(&mut self, node: NodeIx, which: impl Fn(Option<Timestamp>) -> bool) -> Result<(), IllegalInput> {
         let Some(items) = self.state.get(node).and_then(|state| state.items.as_ref()) else { return Ok(()) };
         let ended: BTreeMap<u32, ItemOutcome> = items
             .under_way
