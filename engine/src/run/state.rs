@@ -294,7 +294,12 @@ impl RunState {
 
     /// Whether nothing further of `steps` starts.
     pub(super) fn is_ending(&self, node: NodeIx) -> bool {
-        self.section_of(node) == Section::Main && (self.is_stopping() || (self.shape.fail_fast && self.core.failed))
+        self.section_of(node) == Section::Main && self.steps_are_ending()
+    }
+
+    /// Whether nothing further of `steps` starts, for a request, a deadline or `fail_fast`.
+    pub(super) fn steps_are_ending(&self) -> bool {
+        self.is_stopping() || (self.shape.fail_fast && self.core.failed)
     }
 
     /// Whether what runs of `steps` is stopped.

@@ -11,7 +11,8 @@ impl Decider<'_> {
     /// While `steps` end early: what has not begun is skipped, what does not run is cancelled. What
     /// runs is stopped, or with `fail_fast` runs to its end.
     pub(super) fn wind_down(&mut self) -> Result<(), IllegalInput> {
-        if self.state.core.phase != Phase::Steps || self.state.open(Section::Main) == 0 {
+        let over = self.state.core.phase != Phase::Steps || self.state.open(Section::Main) == 0;
+        if over || !self.state.steps_are_ending() {
             return Ok(());
         }
         for ix in 0..self.state.nodes.len() {

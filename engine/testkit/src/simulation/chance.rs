@@ -10,7 +10,7 @@ fn mix(mut z: u64) -> u64 {
 
 /// A number that depends on nothing but these.
 pub(super) fn hash(parts: &[u64]) -> u64 {
-    parts.iter().fold(0x9e37_79b9_7f4a_7c15, |state, part| mix(state.wrapping_add(mix(*part ^ 0x51_7c_c1_b7)))) 
+    parts.iter().fold(0x9e37_79b9_7f4a_7c15, |state, part| mix(state.wrapping_add(mix(*part ^ 0x51_7c_c1_b7))))
 }
 
 impl Chance {

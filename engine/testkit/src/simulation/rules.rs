@@ -147,7 +147,10 @@ impl Watch {
                 }
                 let again = self.parked.remove(&node);
                 if *attempt != self.attempts[ix].0 + u32::from(!again) {
-                    return broken(Rule::Truth, format!("step {ix} started attempt {attempt} after {:?}", self.attempts[ix]));
+                    return broken(
+                        Rule::Truth,
+                        format!("step {ix} started attempt {attempt} after {:?}", self.attempts[ix]),
+                    );
                 }
                 self.attempts[ix].0 = *attempt;
                 let most = shape.retry.max_attempts;
@@ -204,7 +207,11 @@ impl Watch {
             ItemOutcome::Skipped => fate == Some(Fate::Skips),
             ItemOutcome::Cancelled => true,
         };
-        if true_ { Ok(()) } else { broken(Rule::Truth, format!("item {item} of step {}: {outcome:?}, but {fate:?}", node.0)) }
+        if true_ {
+            Ok(())
+        } else {
+            broken(Rule::Truth, format!("item {item} of step {}: {outcome:?}, but {fate:?}", node.0))
+        }
     }
 
     fn expect(&self, node: NodeIx, attempt: u32, fates: &[Fate]) -> Result<(), Broken> {

@@ -69,13 +69,13 @@ impl Scenario {
                 need.priority = need.priority.max(above);
             }
         }
-        let only =
-            if chance.percent(10) { vec![NodeIx(chance.below(main) as u32)] } else { Vec::new() };
+        let only = if chance.percent(10) { vec![NodeIx(chance.below(main) as u32)] } else { Vec::new() };
         let mut reused = BTreeMap::new();
         if chance.percent(10) {
             reused.insert(NodeIx(0), StoredOutputs::Inline(json!({})));
         }
-        let deadline = (unruly && chance.percent(15)).then(|| Timestamp::from_micros(1 + chance.below(60_000_000) as i64));
+        let deadline =
+            (unruly && chance.percent(15)).then(|| Timestamp::from_micros(1 + chance.below(60_000_000) as i64));
         let shape = Shape {
             nodes,
             max_parallel: 1 + chance.below(4) as u32,
@@ -147,8 +147,7 @@ impl Scenario {
 }
 
 fn node(chance: &mut Chance, section: Section, first: u64, ix: u64, unruly: bool) -> NodeShape {
-    let mut needs: Vec<NodeIx> =
-        (first..ix).filter(|_| chance.percent(30)).map(|need| NodeIx(need as u32)).collect();
+    let mut needs: Vec<NodeIx> = (first..ix).filter(|_| chance.percent(30)).map(|need| NodeIx(need as u32)).collect();
     needs.dedup();
     let form = match chance.below(10) {
         0..6 => Form::Single,

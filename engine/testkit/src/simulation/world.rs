@@ -126,6 +126,10 @@ impl<'a> World<'a> {
         self.append(vec![created])?;
         self.plan_requests();
         self.take_over()?;
+        self.to_the_end()
+    }
+
+    fn to_the_end(&mut self) -> Result<Report, Broken> {
         let mut turns = 0;
         while !self.is_over() {
             turns += 1;
@@ -158,7 +162,8 @@ impl<'a> World<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.state.status().is_final() && !self.due.values().any(|due| matches!(due, Due::Outside(Input::Resume { .. })))
+        self.state.status().is_final()
+            && !self.due.values().any(|due| matches!(due, Due::Outside(Input::Resume { .. })))
     }
 
     /// The next inputs in time; several now and then.
@@ -242,6 +247,9 @@ impl<'a> World<'a> {
             return self.crash();
         }
         self.append(events)?;
+        if self.chance.percent(3) {
+            self.read_again()?;
+        }
         self.check_heard()?;
         for input in outside {
             if let Input::Answer { node, .. } = input {
@@ -257,7 +265,8 @@ impl<'a> World<'a> {
     /// What was heard and committed is recorded, unless the step or the run was over.
     fn check_heard(&mut self) -> Result<(), Broken> {
         for (node, item) in std::mem::take(&mut self.heard) {
-            let goes_on = self.state.status() == RunStatus::Running && self.state.step_status(node) == StepStatus::Running;
+            let goes_on =
+                self.state.status() == RunStatus::Running && self.state.step_status(node) == StepStatus::Running;
             if goes_on && !self.watch.items.contains_key(&(node, item)) {
                 return broken(Rule::Truth, format!("item {item} of step {} succeeded and is not recorded", node.0));
             }
@@ -284,6 +293,46 @@ impl<'a> World<'a> {
         }
         self.plan_outside();
         Ok(())
+    }
+
+    /// The append was done and reported as unknown: the driver reads what the store has and goes on from
+    /// there; what it had under way goes on too.
+    fn read_again(&mut self) -> Result<(), Broken> {
+        self.say(|| "  (reported as unknown)".to_owned());
+        self.check_replay()?;
+        let mut state = RunState::new(Arc::clone(&self.scenario.shape));
+        for recorded in &self.log {
+            evolve(&mut state, recorded).or_else(|error| broken(Rule::Replay, error.to_string()))?;
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// A run that another process left with the first events of this one's log: any cut, also in the
+    /// middle of a commit.
+    pub(super) fn cut(&self, events: usize) -> Result<World<'a>, Broken> {
+        let mut world = World::new(self.scenario, self.trace.is_some());
+        world.epoch = self.epoch;
+        world.watch.came_to.clone_from(&self.watch.came_to);
+        world.watch.items_came_to.clone_from(&self.watch.items_came_to);
+        world.chance = Chance::new(self.scenario.seed ^ events as u64);
+        for recorded in &self.log[..events] {
+            world.now = recorded.at;
+            world.watch.see(self.scenario, recorded)?;
+            evolve(&mut world.state, recorded).or_else(|error| broken(Rule::Replay, error.to_string()))?;
+            world.log.push(recorded.clone());
+        }
+        Ok(world)
+    }
+
+    /// Goes on from a cut to the end.
+    pub(super) fn go_on(&mut self) -> Result<Report, Broken> {
+        self.take_over()?;
+        self.to_the_end()
+    }
+
+    pub(super) fn events(&self) -> usize {
+        self.log.len()
     }
 
     /// What people and other runs do because of how the run stands.
