@@ -5,7 +5,10 @@ use super::lines::check_with;
 /// What each problem is and what it underlines.
 fn found(text: &str) -> Vec<String> {
     let checked = check_with(text, &[]);
-    assert_eq!(checked.plan.is_some(), checked.diagnostics.iter().all(|d| d.severity == crate::diag::Severity::Warning));
+    assert_eq!(
+        checked.plan.is_some(),
+        checked.diagnostics.iter().all(|d| d.severity == crate::diag::Severity::Warning)
+    );
     checked.diagnostics.iter().map(|d| format!("{} {}", d.code, checked.source.slice(d.primary.span))).collect()
 }
 
@@ -19,10 +22,10 @@ fn mistakes_have_a_code_and_a_place() {
         ("a pure\nb pure n=`${{ steps.a.outputs.m }}`", &["E0020 m"]),
         ("a pure n=`${{ inputs.x }}`", &["E0020 x"]),
         ("a pure s=`${{ item }}`", &["E0020 item"]),
-        ("a pure s=`${{ secrets.T }}`", &["E0020 T", "T0006 secrets.T"]),
+        ("a pure s=`${{ secrets.T }}`", &["T0006 secrets.T", "E0020 T"]),
         ("a pure s=`${{ state.last }}`", &["E0020 last"]),
-        ("a pure s=`${{ run.nmae }}`", &["E0020 nmae"]),
-        ("a pure s=`${{ run.error.message }}`", &["E0020 run.error.message"]),
+        ("a pure s=`${{ run.nmae }}`", &["E0007 nmae"]),
+        ("a pure s=`${{ run.error.message }}`", &["E0020 error.message"]),
         ("a pure s=`${{ outputs.s }}`", &["E0020 s"]),
         ("a pure if=`failed('b')`", &["E0020 failed('b')"]),
         ("a pure n=`${{ steps.a.outputs.n }}`", &["G0003 steps.a.outputs.n"]),
@@ -46,11 +49,18 @@ fn mistakes_have_a_code_and_a_place() {
         ("input x int `${{ today() }}`\na pure n=`${{ inputs.x }}`", &["T0001 ${{ today() }}"]),
         ("input x int\ninput y int `${{ inputs.x }}`\na pure n=`${{ inputs.x + inputs.y }}`", &["E0020 x"]),
         // What may be missing.
-        ("input x bool\na pure if=`inputs.x`\nb pure n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
+        (
+            "input x bool\na pure if=`inputs.x`\nb pure n=`${{ steps.a.outputs.n }}`",
+            &["T0002 ${{ steps.a.outputs.n }}"],
+        ),
         ("a pure continue\nb pure n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
         ("a pure\nfinally:\nb pure n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
         ("a pure\nb pure if=`always()` n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
         ("input x bool\na rows if=`inputs.x`\nb query query=`from a`", &["T0002 a"]),
+        (
+            "input x bool\na pure if=`inputs.x`\nb pure if=`steps.a.outputs.n > 0 && inputs.x`",
+            &["E0013 steps.a.outputs.n"],
+        ),
         // Conditions.
         ("a pure\nb pure if=`steps.a.outputs.n`", &["T0003 steps.a.outputs.n"]),
         ("a pure until=`outputs.s`", &["T0003 outputs.s"]),
@@ -64,7 +74,10 @@ fn mistakes_have_a_code_and_a_place() {
         ("input l `list<int>`\na pure for=`inputs.l` s=`${{ item }}`", &["T0001 ${{ item }}"]),
         ("input l `list<int>`\na pure for=`inputs.l` s=`${{ item_key }}`", &["E0020 item_key"]),
         ("input l `list<int>?`\na pure for=`inputs.l`", &["T0002 inputs.l"]),
-        ("input l `list<int>`\na pure for=`inputs.l`\nb pure n=`${{ steps.a.outputs.n }}`", &["T0001 ${{ steps.a.outputs.n }}"]),
+        (
+            "input l `list<int>`\na pure for=`inputs.l`\nb pure n=`${{ steps.a.outputs.n }}`",
+            &["T0001 ${{ steps.a.outputs.n }}"],
+        ),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure\nb pure n=`${{ steps.i.outputs.n }}`", &["E0020 i"]),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure for=`inputs.l`", &["G0009 i"]),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure needs=j\n  j pure needs=i", &["G0003 j"]),
@@ -78,7 +91,7 @@ fn mistakes_have_a_code_and_a_place() {
         ("a effect recompute", &["G0007 a"]),
         ("a effect\nb effect", &["L0003 b"]),
         ("a two\nb query query=`from a`", &["T0008 a"]),
-        ("a pure\nb query query=`from a`", &["T0008 a"]),
+        ("a pure value=1\nb query query=`from a`", &["T0008 a"]),
         ("secret T\na pure s=`${{ secrets.T }}`", &["T0006 secrets.T"]),
         ("secret T\na pure", &["L0005 T"]),
         ("input x int\na pure", &["L0004 x"]),
@@ -119,6 +132,8 @@ fn good_pipelines_have_nothing_to_report() {
         "input x bool\na pure if=`inputs.x`\nb pure if=`inputs.x` n=`${{ steps.a.outputs.n }}`",
         "input x bool\na pure if=`inputs.x`\nb pure if=`run.attempt > 1 && inputs.x` n=`${{ steps.a.outputs.n }}`",
         "input x bool\na pure if=`inputs.x`\nb pure n=`${{ steps.a.outputs.n ?? 0 }}`",
+        "input x bool\na pure if=`inputs.x`\nb pure if=`inputs.x && steps.a.outputs.n > 0` n=`${{ steps.a.outputs.n }}`",
+        "input x bool\na pure if=`inputs.x`\nb for=`[1]` if=`inputs.x`\n  i pure n=`${{ steps.a.outputs.n }}`",
         "input x bool\na rows if=`inputs.x`\nb query if=`inputs.x` query=`from a`",
         // Fan-outs.
         "input l `list<string>`\na pure for=`inputs.l` s=`${{ item }}` n=`${{ item_index }}`\nb pure names=`${{ steps.a.outputs.s }}`",
