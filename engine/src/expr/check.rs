@@ -70,7 +70,7 @@ impl Checker<'_> {
                 let message = format!("`-` needs a number or a duration, found {ty}");
                 self.wrong(Diagnostic::new(Code::OperandTypes, self.span(inner), message))
             }
-            NodeKind::Chain(first, rest) => self.chain(node, first, rest),
+            NodeKind::Chain(first, rest) => self.chain(first, rest),
             NodeKind::Compare(op, a, b) => {
                 self.compare(node, *op, a, b);
                 Type::Bool
@@ -201,7 +201,7 @@ impl Checker<'_> {
         if nullable { result.optional() } else { result }
     }
 
-    fn chain(&mut self, node: &Node, first: &Node, rest: &[(Arithmetic, Node)]) -> Type {
+    fn chain(&mut self, first: &Node, rest: &[(Arithmetic, Node)]) -> Type {
         let ty = self.node(first);
         let mut left = self.present(first, ty);
         for (op, operand) in rest {
@@ -210,7 +210,7 @@ impl Checker<'_> {
             left = match ops::arithmetic_type(*op, &left, &right) {
                 Some(ty) => ty,
                 None => {
-                    let span = self.parsed.span(node.start, operand.end);
+                    let span = self.parsed.span(first.start, operand.end);
                     let problem = Diagnostic::new(Code::OperandTypes, span, format!("there is no {left} {op} {right}"));
                     self.wrong(match arithmetic_help(*op, &left, &right) {
                         Some(help) => problem.help(help),

@@ -116,7 +116,7 @@ impl Evaluation<'_> {
         for (op, operand) in rest {
             let right = self.node(operand)?;
             grown = self.grow(grown, *op, right).map_err(|(problem, types)| {
-                let done = Node { start: node.start, end: operand.end, kind: NodeKind::Literal(Value::Null) };
+                let done = Node { start: first.start, end: operand.end, kind: NodeKind::Literal(Value::Null) };
                 self.fault(&done, problem, &types)
             })?;
         }

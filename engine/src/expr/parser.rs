@@ -552,7 +552,7 @@ fn path_end(path: &[Access]) -> u32 {
     path.last().map_or(0, |access| access.end)
 }
 
-/// Joins two operands. A chain of one precedence grows instead of nesting; `(a + b) + c` means the same.
+/// Joins two operands. A chain of one precedence grows instead of nesting.
 fn join(infix: Infix, left: Node, right: Node) -> Node {
     let (start, end) = (left.start as usize, right.end as usize);
     let flat = |kind: NodeKind| Node::new(start, end, kind);
@@ -572,7 +572,10 @@ fn join(infix: Infix, left: Node, right: Node) -> Node {
             flat(NodeKind::Coalesce(all))
         }
         (Infix::Coalesce, left) => flat(NodeKind::Coalesce(vec![left, right])),
-        (Infix::Arithmetic(op), Node { kind: NodeKind::Chain(first, mut rest), .. }) if same_level(op, &rest) => {
+        (Infix::Arithmetic(op), Node { kind: NodeKind::Chain(first, mut rest), start: begins, .. })
+            // One in parentheses begins before its first operand, and stays a value of its own in messages.
+            if same_level(op, &rest) && begins == first.start =>
+        {
             rest.push((op, right));
             flat(NodeKind::Chain(first, rest))
         }

@@ -125,8 +125,19 @@ const STATUS: &[Entry] = &[
     Entry::status("failed", &["(step: string) -> bool"], "whether the step named failed", Body::Failed),
 ];
 
+const COALESCE: &[Entry] = &[Entry {
+    name: "coalesce",
+    group: "data",
+    forms: &["(value: T?, more: T?...) -> T?"],
+    doc: "the first value that is not null; another spelling of `??`",
+    purity: Purity::Pure,
+    body: Body::Coalesce,
+    fold: false,
+    literals: None,
+}];
+
 static TABLE: LazyLock<Vec<Function>> = LazyLock::new(|| {
-    let groups = [text::TABLE, lists::TABLE, numbers::TABLE, time::TABLE, codec::TABLE, STATUS];
+    let groups = [text::TABLE, lists::TABLE, numbers::TABLE, time::TABLE, codec::TABLE, COALESCE, STATUS];
     let entries = groups.into_iter().flatten();
     entries.map(|entry| Function { entry, forms: entry.forms.iter().map(|f| Form::read(f)).collect() }).collect()
 });
