@@ -21,7 +21,7 @@ fn judge(draft: &Draft, main: bool, problems: &mut Vec<Diagnostic>) {
         Diagnostic::new(Code::NeverRuns, condition.span, format!("the step `{id}` never runs: {why}"))
             .help("mend the condition, or remove the step")
     };
-    let has = |part: &str| draft.guards.contains(part);
+    let has = |part: &str| draft.guards.iter().any(|guard| guard == part);
     let calls = condition.value.status_calls();
     match constant(&condition.value) {
         Some(false) => return problems.push(never("its condition is always false")),

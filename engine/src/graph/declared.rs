@@ -24,6 +24,7 @@ fn scope<'a>(world: &'a World<'a>, tops: &'a [Draft]) -> PlaceScope<'a> {
         reader: Reader::Outputs,
         item: None,
         own: None,
+        dates: false,
         steps: false,
         inputs: true,
         secrets: false,
@@ -50,6 +51,7 @@ pub(super) fn check_head(world: &World<'_>, found: &mut Findings) {
         let Some(default) = input.default.as_ref().filter(|default| default.value.literal().is_none()) else {
             continue;
         };
+        let defaults = PlaceScope { dates: *input.ty.required() == Type::Date, ..defaults };
         let ty = type_template(&default.value, &defaults, found);
         must_fit(&format!("the input `{name}`"), &ty, &input.ty, default.span, found);
     }

@@ -39,9 +39,11 @@ pub(super) struct Draft {
     pub(super) needs: BTreeMap<usize, Need>,
     /// A body's step: those it needs outside of the body.
     pub(super) outer: BTreeMap<usize, Need>,
-    /// Parts of its `if`.
-    pub(super) guards: BTreeSet<String>,
+    /// Parts of its `if`, after those of the step whose body it is in.
+    pub(super) guards: Vec<String>,
     pub(super) handles_failure: bool,
+    /// Whether the step whose body it is in handles failures.
+    pub(super) around_handles_failure: bool,
     pub(super) per_item: bool,
     // Filled in when types are known.
     pub(super) ports: Ports,
@@ -73,6 +75,7 @@ impl Draft {
             outer: BTreeMap::new(),
             guards: guard::conjuncts(spec.condition.as_ref().map(|c| &c.value)),
             handles_failure: false,
+            around_handles_failure: false,
             per_item: false,
             ports: Ports::none(),
             outputs: Outputs::Open,
@@ -89,7 +92,9 @@ impl Draft {
         }
         draft.find_kind(registry, problems);
         draft.body = spec.body.iter().map(|step| Self::new(step, section, registry, problems)).collect();
-        for inner in &draft.body {
+        for inner in &mut draft.body {
+            inner.guards.splice(0..0, draft.guards.iter().cloned());
+            inner.around_handles_failure = draft.handles_failure;
             if inner.spec.for_each.is_some() || inner.spec.repeat.is_some() || !inner.spec.body.is_empty() {
                 let message = format!("the step `{}` inside a body cannot fan out or repeat", inner.spec.id.value);
                 problems.push(

@@ -1,15 +1,13 @@
-use std::collections::BTreeSet;
-
 use crate::expr::Expr;
 
 /// The parts of a condition joined by `&&` at its top, without whitespace outside of quotes: two
-/// conditions that share a part are compared by these texts.
-pub(super) fn conjuncts(condition: Option<&Expr>) -> BTreeSet<String> {
+/// conditions that share a part are compared by these texts. In the order they are written.
+pub(super) fn conjuncts(condition: Option<&Expr>) -> Vec<String> {
     condition.map(|expr| split(expr.source())).unwrap_or_default()
 }
 
-pub(super) fn split(text: &str) -> BTreeSet<String> {
-    let mut parts = BTreeSet::new();
+fn split(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
     let (mut part, mut depth, mut quote) = (String::new(), 0_i32, None);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -34,7 +32,7 @@ pub(super) fn split(text: &str) -> BTreeSet<String> {
             }
             // An "or" at the top binds weaker: then the whole is one part.
             (None, '|') if depth == 0 && chars.peek() == Some(&'|') => {
-                return BTreeSet::from([text.chars().filter(|c| !c.is_whitespace()).collect()]);
+                return vec![text.chars().filter(|c| !c.is_whitespace()).collect()];
             }
             (None, c) if c.is_whitespace() => {}
             (None, c) => {
@@ -51,16 +49,17 @@ pub(super) fn split(text: &str) -> BTreeSet<String> {
     parts
 }
 
-fn keep(parts: &mut BTreeSet<String>, part: &mut String) {
+fn keep(parts: &mut Vec<String>, part: &mut String) {
     let text = std::mem::take(part);
-    if !text.is_empty() {
-        parts.insert(text);
+    if !text.is_empty() && !parts.contains(&text) {
+        parts.push(text);
     }
 }
 
 /// Whether a condition with these parts can never hold: one part is the negation of another.
-pub(super) fn contradicts(parts: &BTreeSet<String>) -> bool {
-    parts.iter().any(|part| parts.contains(&format!("!{part}")) || parts.contains(&format!("!({part})")))
+pub(super) fn contradicts(parts: &[String]) -> bool {
+    let negated = |part: &String| parts.contains(&format!("!{part}")) || parts.contains(&format!("!({part})"));
+    parts.len() > 1 && parts.iter().any(negated)
 }
 
 #[cfg(test)]
@@ -76,7 +75,7 @@ mod tests {
             ("a || b && c", vec!["a||b&&c"]),
             ("", vec![]),
         ] {
-            assert_eq!(split(text).into_iter().collect::<Vec<_>>(), expected, "{text}");
+            assert_eq!(split(text), expected, "{text}");
         }
     }
 

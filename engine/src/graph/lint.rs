@@ -28,11 +28,11 @@ pub(super) fn unordered(drafts: &[Draft], order: &[usize], written: Order, probl
     let (mut visits, mut reports) = (0, 0);
     for pair in effects.windows(2) {
         let (early, late) = if rank[pair[0]] < rank[pair[1]] { (pair[0], pair[1]) } else { (pair[1], pair[0]) };
-        let exclusive = drafts[early].guards.iter().chain(&drafts[late].guards).cloned().collect();
+        let both: Vec<String> = drafts[early].guards.iter().chain(&drafts[late].guards).cloned().collect();
         if reports >= MOST_REPORTS || visits >= MOST_VISITS {
             return;
         }
-        if reaches(drafts, &rank, late, early, &mut visits) || super::guard::contradicts(&exclusive) {
+        if reaches(drafts, &rank, late, early, &mut visits) || super::guard::contradicts(&both) {
             continue;
         }
         reports += 1;

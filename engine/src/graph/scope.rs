@@ -39,6 +39,9 @@ pub(super) struct PlaceScope<'a> {
     pub(super) item: Option<&'a ItemTypes>,
     /// The step's own outputs, where they may be read.
     pub(super) own: Option<&'a IndexMap<Name, Type>>,
+    /// Whether an interval's ends are dates: in the default of an input that is a date, to which they
+    /// are converted.
+    pub(super) dates: bool,
     pub(super) steps: bool,
     pub(super) inputs: bool,
     pub(super) secrets: bool,
@@ -50,7 +53,7 @@ pub(super) struct PlaceScope<'a> {
 pub(super) enum Reader<'a> {
     /// A step.
     Step(&'a Draft),
-    /// The condition of a step: its guards do not hold yet.
+    /// The condition of a step.
     Condition(&'a Draft),
     /// The outputs of the pipeline, evaluated when all went well.
     Outputs,
@@ -125,13 +128,21 @@ impl PlaceScope<'_> {
             return true;
         }
         let conditional = read.spec.condition.is_some() && !read.per_item;
-        match self.reader {
-            Reader::Outputs => conditional,
-            Reader::Condition(reader) | Reader::Step(reader) => {
-                let guarded = matches!(self.reader, Reader::Step(_)) && read.guards.is_subset(&reader.guards);
-                (conditional && !guarded) || reader.handles_failure || read.section != reader.section
+        let (reader, guarded) = match self.reader {
+            Reader::Outputs => return conditional,
+            Reader::Step(reader) => (reader, read.guards.iter().all(|guard| reader.guards.contains(guard))),
+            // A condition is evaluated from left to right: what stands before the reference guards it.
+            Reader::Condition(reader) => {
+                let reference = format!("steps.{}.", read.spec.id.value);
+                let before: Vec<_> = reader.guards.iter().take_while(|guard| !guard.contains(&reference)).collect();
+                (reader, read.guards.iter().all(|guard| before.contains(&guard)))
             }
-        }
+        };
+        let inside = self.body.iter().any(|step| std::ptr::eq(step, read));
+        (conditional && !guarded)
+            || reader.handles_failure
+            || (reader.around_handles_failure && !inside)
+            || read.section != reader.section
     }
 
     fn run(&self, field: &str) -> Result<Type, Unknown> {
@@ -140,6 +151,7 @@ impl PlaceScope<'_> {
             "id" | "pipeline" | "revision" => Type::String,
             "attempt" => Type::Int,
             "started_at" => Type::Timestamp,
+            "interval.start" | "interval.end" if self.dates => Type::Date.optional(),
             "interval.start" | "interval.end" => Type::Timestamp.optional(),
             "error.message" | "error.code" | "error.step" => match in_section {
                 Section::Main => {

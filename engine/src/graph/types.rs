@@ -121,6 +121,7 @@ fn scope<'a>(
         reader: Reader::Step(draft),
         item,
         own: None,
+        dates: false,
         steps: true,
         inputs: true,
         secrets: false,
