@@ -99,3 +99,66 @@ async fn what_was_committed_is_there_after_opening_again() {
     let store = open(dir.path()).await;
     assert_eq!(store.append(append(run_id(1), 2)).await.unwrap().seq, 3);
 }
+
+/// A pipeline of four commits, 64 in flight. The figure is for `BENCHMARKS.md`; run it with
+/// `cargo test -p millwork-testkit --test it -- --ignored --nocapture throughput`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout)]
+async fn throughput() {
+    const PIPELINES: u64 = 4_000;
+    for durability in [Durability::Process, Durability::Power] {
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let store = SqliteStore::open(dir.path(), durability, clock()).await.unwrap();
+        let next = Arc::new(std::sync::atomic::AtomicU64::new(1));
+        let begin = std::time::Instant::now();
+        let tasks = (0..64).map(|_| {
+            let (store, next) = (store.clone(), next.clone());
+            tokio::spawn(async move {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n > PIPELINES {
+                        break;
+                    }
+                    let run = store.create(new_run(n, "p")).await.unwrap();
+                    for after in 2..5 {
+                        store.append(append(run, after)).await.unwrap();
+                    }
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        let rate = PIPELINES as f64 / begin.elapsed().as_secs_f64();
+        let time = millwork_engine::store::bench::commit_time(dir.path(), 300, durability).await.unwrap();
+        println!("{durability:?}: {rate:.0} pipelines/s; medians {time:?}");
+    }
+}
+
+/// What an item takes on disk beside its outputs.
+#[tokio::test]
+async fn items_are_small_on_disk() {
+    use millwork_engine::{
+        model::{NodeIx, event::ItemOutcome},
+        store::{Append, ItemRow},
+    };
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).await;
+    let run = store.create(new_run(1, "p")).await.unwrap();
+    let row = |item| ItemRow {
+        node: NodeIx(300),
+        item,
+        outcome: ItemOutcome::Succeeded,
+        attempts: 1,
+        outputs: Some(serde_json::json!({"x": 1})),
+        fault: None,
+    };
+    for part in 0..10_u32 {
+        let items = (part * 2_000..(part + 1) * 2_000).map(row).collect();
+        store.append(Append { items, ..append(run, 2 + u64::from(part)) }).await.unwrap();
+    }
+    store.close().await;
+    let bytes = std::fs::metadata(dir.path().join("state.db")).unwrap().len();
+    assert!(bytes / 20_000 < 60, "{} bytes an item", bytes / 20_000);
+}
