@@ -202,6 +202,8 @@ codes! {
         "A file without content, a pipeline without steps, or a body without steps does nothing. The least pipeline:\n\n  version: 1\n  name: hello\n  steps:\n    - {id: hi, uses: shell, with: {command: [echo, hi]}}";
     BadHost = "P0023" Error "a permission that cannot be read"
         "`http` lists hosts, without scheme and path: `api.example.com`, `*.example.com`, `localhost:8080`. `files` lists paths relative to the pipeline, with `:rw` behind those that may be written. `env` and `secrets` list names.";
+    PlainSecret = "P0024" Error "a secret stands in the file"
+        "Files are copied, shared and kept in version control, so they name secrets and never hold them.\n\n  wrong: password: hunter2\n  right: password: \"${{ secrets.DB_PASSWORD }}\"\n\nGive the value through the environment or a file that `secrets:` of millwork.yaml names.";
     CronBothDays = "P0030" Warning "day of month and day of week are both given"
         "When both are given, cron runs on days that match either: `0 0 13 * 5` runs on each 13th and on each Friday. `*/2` counts as given. Leave one of them `*`, or make two schedules if that is what you mean.";
     CronDst = "P0031" Warning "a schedule in the hours that clocks change"
