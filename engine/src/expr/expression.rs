@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Env, Labelled, Ref, Scope, StatusCall, ast::Node, check, eval, parser, template};
+use super::{Env, Labelled, Ref, Scope, StatusCall, ast::Node, check, eval, explain, parser, template};
 use crate::{
     data::Type,
     diag::{Code, Diagnostic, Severity, Span, TextMap},
@@ -97,7 +97,7 @@ impl Expr {
     pub fn check_as(&self, scope: &dyn Scope, expected: &Type) -> Checked {
         let mut checked = self.check(scope);
         let source = parser::shorten(self.source(), 40);
-        checked.diagnostics.extend(check::mismatch(&checked.ty, expected, self.span(), Some(&source)));
+        checked.diagnostics.extend(explain::mismatch(&checked.ty, expected, self.span(), Some(&source)));
         checked
     }
 
@@ -110,7 +110,7 @@ impl Expr {
 impl Checked {
     /// The problem, if the value does not fit `expected`; `span` is where it stands.
     pub fn expect(&self, expected: &Type, span: Span) -> Option<Diagnostic> {
-        check::mismatch(&self.ty, expected, span, None)
+        explain::mismatch(&self.ty, expected, span, None)
     }
 
     /// Whether a problem stops the pipeline.

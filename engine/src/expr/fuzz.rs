@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{tests::World, *};
+use super::{world::World, *};
 use crate::{
     data::{Type, Value},
     diag::{Span, TextMap},
@@ -369,6 +369,10 @@ fn what_was_checked_has_no_type_fault() {
             Ok(found) => {
                 evaluated += 1;
                 let found: Value = found.value;
+                if let Ok(json) = crate::data::encode(&found) {
+                    let back = crate::data::decode(&json).unwrap_or(Value::Null);
+                    assert_eq!(format!("{back:?}"), format!("{found:?}"), "MILLWORK_SEED={seed}: {text}");
+                }
                 assert!(
                     Type::of(&found).fits(&checked.ty),
                     "MILLWORK_SEED={seed}: {text}: {found:?} is not {}",

@@ -98,9 +98,9 @@ impl Parser<'_> {
         self.invalid(problem, first.start)
     }
 
-    /// `.word`, `['word']` or `?.word`, if one follows.
+    /// `.word` or `['word']`, if one follows.
     fn segment(&mut self, brackets: bool) -> Option<Segment> {
-        if (self.is(".") || self.is("?.")) && self.peek_second().kind == Kind::Word {
+        if self.is(".") && self.peek_second().kind == Kind::Word {
             self.advance();
             let token = self.advance();
             return Some(Segment { text: self.word(&token).to_owned(), start: token.start, end: token.end });

@@ -37,8 +37,9 @@ impl Facts {
                     (Some(value), _) => (b, value),
                     _ => return,
                 };
-                // Equal to something, or unlike nothing.
-                if truth == ((*op == Comparison::Eq) != value.is_null()) && truth | value.is_null() {
+                // Unlike nothing, or equal to something.
+                let equal = truth == (*op == Comparison::Eq);
+                if equal != value.is_null() {
                     self.note(parsed, subject);
                 }
             }

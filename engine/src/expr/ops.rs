@@ -79,10 +79,10 @@ pub(super) fn arithmetic(op: Arithmetic, a: &Value, b: &Value) -> Result<Value, 
             Timestamp(at.checked_add_signed(*t).ok_or_else(overflow)?)
         }
         (Sub, Timestamp(at), Duration(t)) => Timestamp(at.checked_sub_signed(*t).ok_or_else(overflow)?),
-        (Add, Duration(a), Duration(b)) => Duration(a.checked_add(b).ok_or_else(overflow)?),
-        (Sub, Duration(a), Duration(b)) => Duration(a.checked_sub(b).ok_or_else(overflow)?),
-        (Sub, Date(a), Date(b)) => Duration(a.signed_duration_since(*b)),
-        (Sub, Timestamp(a), Timestamp(b)) => Duration(a.signed_duration_since(*b)),
+        (Add, Duration(a), Duration(b)) => length(a.checked_add(b)).ok_or_else(overflow)?,
+        (Sub, Duration(a), Duration(b)) => length(a.checked_sub(b)).ok_or_else(overflow)?,
+        (Sub, Date(a), Date(b)) => length(Some(a.signed_duration_since(*b))).ok_or_else(overflow)?,
+        (Sub, Timestamp(a), Timestamp(b)) => length(Some(a.signed_duration_since(*b))).ok_or_else(overflow)?,
         (Mul, Duration(t), n @ (Int(_) | Float(_))) | (Mul, n @ (Int(_) | Float(_)), Duration(t)) => {
             Duration(scale(*t, n).ok_or_else(overflow)?)
         }
@@ -113,6 +113,11 @@ fn kinds(op: Arithmetic, a: &Value, b: &Value) -> String {
     format!("{} {op} {}", kind(a), kind(b))
 }
 
+/// A length of time, if it can be recorded: in microseconds, as 64 bits.
+fn length(t: Option<TimeDelta>) -> Option<Value> {
+    t.filter(|t| t.num_microseconds().is_some()).map(Value::Duration)
+}
+
 fn negated(t: TimeDelta) -> Option<TimeDelta> {
     TimeDelta::zero().checked_sub(&t)
 }
@@ -125,9 +130,9 @@ pub(super) fn minus(value: &Value) -> Result<Value, Problem> {
             .map(Value::Int)
             .ok_or_else(|| because("expr.overflow", "the result is too large for an int")),
         Value::Float(f) => Ok(Value::Float(-f)),
-        Value::Duration(t) => negated(*t)
-            .map(Value::Duration)
-            .ok_or_else(|| because("expr.overflow", "the result is too large for a duration")),
+        Value::Duration(t) => {
+            length(negated(*t)).ok_or_else(|| because("expr.overflow", "the result is too large for a duration"))
+        }
         _ => Err(Problem::Types),
     }
 }
@@ -195,8 +200,8 @@ pub(super) fn kind(value: &Value) -> &'static str {
 pub(super) fn equatable(a: &Type, b: &Type) -> bool {
     use Type::*;
     match (a.required(), b.required()) {
-        (Table(_), _) | (_, Table(_)) => false,
         (Any | Null, _) | (_, Any | Null) => true,
+        (Table(_), _) | (_, Table(_)) => false,
         (Int | Float, Int | Float) => true,
         (List(a), List(b)) | (Map(a), Map(b)) => equatable(a, b),
         (Object(_) | Map(_), Object(_) | Map(_)) => true,
@@ -215,9 +220,9 @@ pub(super) fn orderable(ty: &Type) -> bool {
 pub(super) fn equal(a: &Value, b: &Value) -> Option<bool> {
     use Value::*;
     Some(match (a, b) {
-        (Table(_), _) | (_, Table(_)) => return None,
         (Null, Null) => true,
         (Null, _) | (_, Null) => false,
+        (Table(_), _) | (_, Table(_)) => return None,
         (Bool(a), Bool(b)) => a == b,
         (Int(a), Int(b)) => a == b,
         (Int(_) | Float(_), Int(_) | Float(_)) => compare_numbers(a, b) == Some(Ordering::Equal),

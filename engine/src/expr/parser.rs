@@ -2,14 +2,12 @@ use std::sync::Arc;
 
 use super::{
     Ref, StatusCall,
-    ast::{Access, AccessKind, Arithmetic, Call, Comparison, Node, NodeKind},
-    functions::{self, Body, Function},
+    ast::{Access, AccessKind, Arithmetic, Comparison, Node, NodeKind},
     lexer::{Kind, LexError, Token, lex},
 };
 use crate::{
     data::Value,
     diag::{Code, Diagnostic, Span, TextMap},
-    model::Name,
 };
 
 /// The longest source of an expression, in bytes.
@@ -35,7 +33,9 @@ pub(super) struct Parser<'a> {
     at: usize,
     depth: u32,
     pub(super) refs: Vec<Ref>,
-    calls: Vec<StatusCall>,
+    pub(super) calls: Vec<StatusCall>,
+    /// Patterns compiled so far.
+    pub(super) patterns: u32,
     pub(super) problems: Vec<Diagnostic>,
 }
 
@@ -72,8 +72,17 @@ pub(super) fn parse(text: &str, map: &TextMap) -> Result<Parsed, Vec<Diagnostic>
         ]);
     }
     let tokens = lex(text).map_err(|problem| vec![lex_problem(text, map, problem)])?;
-    let mut parser =
-        Parser { text, map, tokens, at: 0, depth: 0, refs: Vec::new(), calls: Vec::new(), problems: Vec::new() };
+    let mut parser = Parser {
+        text,
+        map,
+        tokens,
+        at: 0,
+        depth: 0,
+        refs: Vec::new(),
+        calls: Vec::new(),
+        patterns: 0,
+        problems: Vec::new(),
+    };
     match parser.whole() {
         Ok(root) if parser.problems.is_empty() => Ok(Parsed { root, refs: parser.refs, calls: parser.calls }),
         _ => Err(parser.problems),
@@ -154,7 +163,7 @@ impl<'a> Parser<'a> {
         Diagnostic::new(code, self.map.span(start, end), message)
     }
 
-    fn stop(&mut self, problem: Diagnostic) -> Stop {
+    pub(super) fn stop(&mut self, problem: Diagnostic) -> Stop {
         self.problems.push(problem);
         Stop
     }
@@ -393,7 +402,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Expressions with commas between, up to `close`, which is read too.
-    fn items(&mut self, close: &str) -> Result<Vec<Node>, Stop> {
+    pub(super) fn items(&mut self, close: &str) -> Result<Vec<Node>, Stop> {
         let mut items = Vec::new();
         while !self.accept(close) {
             items.push(self.expression()?);
@@ -464,87 +473,6 @@ impl<'a> Parser<'a> {
             return Ok(base);
         }
         Ok(Node::new(start, self.last_end(), NodeKind::Access(Box::new(base), path)))
-    }
-
-    fn method(&mut self, name: &Token, start: usize, end: usize) -> Stop {
-        let word = self.word(name);
-        let inner = shorten(&self.text[start..end], 60);
-        let problem = self
-            .problem(Code::ExprSyntax, name.start, name.end, "values have no methods")
-            .help(format!("write `{word}({inner}, ..)`"));
-        self.stop(problem)
-    }
-
-    fn call(&mut self, name: &Token) -> Result<Node, Stop> {
-        let word = self.word(name);
-        self.advance();
-        let args = self.items(")")?;
-        let end = self.last_end();
-        let Some(function) = functions::find(word) else {
-            let message = format!("there is no function `{word}`");
-            let problem = self.problem(Code::UnknownFunction, name.start, name.end, message);
-            let problem = match functions::foreign(word) {
-                Some(ours) => problem.suggest(ours),
-                None => problem.did_you_mean(word, functions::catalogue().iter().map(Function::name)),
-            };
-            return Ok(self.invalid(problem, name.start));
-        };
-        if !function.takes(args.len()) {
-            let count = args.len();
-            let message = format!("`{word}` does not take {count} argument{}", if count == 1 { "" } else { "s" });
-            let problem = self.problem(Code::ArgumentCount, name.start, end, message).help(function.usage());
-            return Ok(self.invalid(problem, name.start));
-        }
-        let literals: Vec<Option<&Value>> = args.iter().map(Node::literal).collect();
-        let checked = function.check_literals(&literals);
-        let folded = function.fold(&literals);
-        drop(literals);
-        match checked.and(folded) {
-            Ok(None) => {}
-            Ok(Some(value)) => return Ok(Node::new(name.start, end, NodeKind::Literal(value))),
-            Err((arg, message)) => {
-                let place = args.get(arg).map_or((name.start, end), |a| (a.start as usize, a.end as usize));
-                let problem = self.problem(Code::BadArgument, place.0, place.1, message).help(function.usage());
-                return Ok(self.invalid(problem, name.start));
-            }
-        }
-        let kind = match function.body() {
-            Body::Coalesce => NodeKind::Coalesce(args),
-            Body::Status(make) => return Ok(self.status(make(None), name.start, end)),
-            Body::Failed => return Ok(self.failed(&args, name.start, end)),
-            Body::Matches => {
-                let pattern = args.get(1).and_then(Node::literal).and_then(Value::as_str);
-                // A literal pattern was compiled by `check_literals` already, so it compiles.
-                let regex = pattern.and_then(|p| functions::compile(p).ok()).map(Arc::new);
-                NodeKind::Call(Call { function, args, regex })
-            }
-            Body::Plain(_) => NodeKind::Call(Call { function, args, regex: None }),
-        };
-        Ok(Node::new(name.start, end, kind))
-    }
-
-    fn status(&mut self, call: StatusCall, start: usize, end: usize) -> Node {
-        self.calls.push(call.clone());
-        Node::new(start, end, NodeKind::Status(call))
-    }
-
-    fn failed(&mut self, args: &[Node], start: usize, end: usize) -> Node {
-        match args.first().and_then(Node::literal).and_then(Value::as_str) {
-            Some(step) => match Name::new(step) {
-                Some(name) => self.status(StatusCall::Failed(name), start, end),
-                None => {
-                    let message = format!("`{}` is not a step's id", shorten(step, 60));
-                    let problem = self.problem(Code::BadReference, start, end, message);
-                    self.invalid(problem, start)
-                }
-            },
-            None => {
-                let problem = self
-                    .problem(Code::BadArgument, start, end, "`failed` takes a step's id as literal text")
-                    .help("write for example failed('load')");
-                self.invalid(problem, start)
-            }
-        }
     }
 }
 

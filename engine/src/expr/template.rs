@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Checked, Env, Expr, Labelled, Ref, Scope, check,
+    Checked, Env, Expr, Labelled, Ref, Scope, explain,
     functions::{Problem, check_length},
     parser::{MAX_SOURCE, shorten},
     show::write_text,
@@ -174,7 +174,7 @@ impl Template {
             TemplateKind::Expr(expr) => expr.check_as(scope, expected),
             _ => {
                 let mut checked = self.check(scope);
-                checked.diagnostics.extend(check::mismatch(&checked.ty, expected, self.span, None));
+                checked.diagnostics.extend(explain::mismatch(&checked.ty, expected, self.span, None));
                 checked
             }
         }

@@ -64,8 +64,7 @@ pub(super) const TABLE: &[Entry] = &[
         "whether a regular expression is found in the text; ^ and $ bind it to the ends",
         matches,
     )
-    .body(Body::Matches)
-    .literals(matches_literals),
+    .body(Body::Matches),
     Entry::pure(
         "string",
         G,
@@ -252,23 +251,18 @@ pub(in crate::expr) fn compile(pattern: &str) -> Result<Regex, String> {
     if pattern.len() > 8 * 1024 {
         return Err("the pattern is longer than 8 KiB".to_owned());
     }
-    RegexBuilder::new(pattern).size_limit(1 << 20).dfa_size_limit(1 << 20).nest_limit(64).build().map_err(|error| {
+    RegexBuilder::new(pattern).size_limit(1 << 18).dfa_size_limit(1 << 20).nest_limit(64).build().map_err(|error| {
         let text = error.to_string();
         let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it cannot be read").trim();
         format!("this is not a regular expression: {}", line.trim_start_matches("error: "))
     })
 }
 
-fn matches_literals(args: &[Option<&Value>]) -> Result<(), LiteralProblem> {
-    match args {
-        [_, Some(Value::String(pattern))] => compile(pattern).map(|_| ()).map_err(|message| (1, message)),
-        _ => Ok(()),
-    }
-}
-
 /// `matches` with a pattern that is not literal.
-pub(in crate::expr) fn matches(_: &mut Work<'_>, args: &[Value]) -> Answer {
+pub(in crate::expr) fn matches(work: &mut Work<'_>, args: &[Value]) -> Answer {
     let [Value::String(text), Value::String(pattern)] = args else { return Err(Problem::Types) };
+    // Compiling costs much more than the pattern's length.
+    work.spend(1 << 20)?;
     let regex = compile(pattern).map_err(|message| because("expr.argument", message))?;
     Ok(Value::Bool(regex.is_match(text)))
 }

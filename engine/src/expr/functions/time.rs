@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use chrono::{
-    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
+    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, SubsecRound, TimeDelta, TimeZone, Timelike, Utc,
     format::{Item, StrftimeItems},
 };
 use chrono_tz::Tz;
@@ -117,7 +117,8 @@ fn timestamp(_: &mut Work<'_>, args: &[Value]) -> Answer {
         [Value::Date(d)] => d.and_time(NaiveTime::MIN).and_utc(),
         [Value::Int(seconds)] => DateTime::from_timestamp(*seconds, 0)
             .ok_or_else(|| because("expr.date", "so many seconds since 1970 are not a moment that can be held"))?,
-        [Value::String(text)] => read_timestamp(text.trim()).ok_or_else(|| {
+        // What is recorded of a moment are microseconds.
+        [Value::String(text)] => read_timestamp(text.trim()).map(|t| t.trunc_subsecs(6)).ok_or_else(|| {
             because("expr.date", "the text is not a timestamp, which is written 2024-02-29T12:00:00Z")
         })?,
         _ => return Err(Problem::Types),
