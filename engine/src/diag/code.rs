@@ -95,6 +95,47 @@ codes! {
         "When both are given, cron runs on days that match either: `0 0 13 * 5` runs on each 13th and on each Friday. `*/2` counts as given. Leave one of them `*`, or make two schedules if that is what you mean.";
     CronDst = "P0031" Warning "a schedule in the hours that clocks change"
         "Between 01:00 and 03:00 local time an hour is missing on one day of the year and comes twice on another. A schedule there runs once on both days by default: after the gap, and in the first of the two hours. Say so with `dst: {gap: run_after, overlap: once}`, choose `gap: skip` or `overlap: twice`, or move it: `cron: \"30 3 * * *\"`.";
+
+    ExprSyntax = "E0001" Error "an expression breaks the grammar"
+        "The text inside `${{ }}`, or the bare text of an `if`, is not an expression. The message names what was expected at the first place where reading stopped.\n\nExample: `inputs.n >` ends where a value is expected.\n\nOperators, from the loosest: `? :`, `||`, `&&`, comparisons and `in`, `??`, `+ -`, `* / %`, `! -`. Comparisons cannot be chained: write `a < b && b < c`. Values have no methods: write `startsWith(x, 'a')`.";
+    ExprUnclosed = "E0002" Error "`${{` is not closed, or stands where an expression is expected"
+        "Every `${{` needs its `}}` in the same value. YAML often cuts a value short: ` #` begins a comment, `: ` a mapping, and an unquoted `{` or `[` at the start of a value is YAML's own.\n\nExample: `n: ${{ inputs.a # b }}` loses everything after `a`.\n\nPut the whole value in quotes: `n: \"${{ inputs.a }}\"`. For the text `${{` itself, write `$${{`.\n\n`if`, `until` and `for_each` take one expression, with or without `${{ }}` around all of it, and no text beside it.";
+    ExprTooLarge = "E0003" Error "an expression is too long or too deep"
+        "An expression has at most 64 KiB and nests at most 64 brackets, calls and signs. Compute parts of it in steps and refer to their outputs.";
+    ExprLiteral = "E0004" Error "a number or text in an expression cannot be read"
+        "Text stands in single or double quotes. A backslash begins an escape: `\\n \\t \\r \\\\ \\' \\\" \\u{e9}`; in `r'..'` it means nothing, which suits patterns: `matches(x, r'^\\d+$')`. In single quotes, two quotes stand for one.\n\nAn int has 64 bits. A number with a unit is text for a function: `duration('10m')`.";
+    ExprForeign = "E0005" Error "a word or sign of another language"
+        "The message names what is written here. `and`, `or`, `not` are `&&`, `||`, `!`; `=` and `===` are `==`; `None` and `nil` are `null`; there are no filters (`x | upper`): write `upper(x)`.";
+    UnknownName = "E0006" Error "a name that means nothing in an expression"
+        "Values begin with `inputs`, `steps`, `secrets`, `item`, `item_index`, `item_key`, `outputs`, `state`, `run` or `event`. Anything else is a function, which is followed by parentheses, or text, which stands in quotes.\n\nExample: `inputs.mode == fast` should be `inputs.mode == 'fast'`.";
+    BadReference = "E0007" Error "a reference is not complete or not of the right form"
+        "A step's outputs are `steps.ID.outputs.NAME`; beside `outputs` stand `status`, `error`, `items` and `attempts`. Names are made of a-z, 0-9 and _. What an expression refers to must be known before the run, so the name cannot be computed.\n\nExample: `steps.load.table` should be `steps.load.outputs.table`.";
+    HyphenInName = "E0008" Error "a hyphen in a name"
+        "In an expression a hyphen means minus, so ids and names have `_` instead: `steps.my_step.outputs.n`. Rename the step or the input.";
+    UnknownFunction = "E0009" Error "there is no such function"
+        "The functions are listed in the documentation; names follow GitHub's where it has them (`contains`, `startsWith`, `format`, `join`, `toJSON`, `fromJSON`).";
+    ArgumentCount = "E0010" Error "a function is called with too few or too many arguments"
+        "The help line shows how the function is called. `= ..` marks an argument that may be left out, `...` one that may be repeated.";
+    BadArgument = "E0011" Error "a function cannot take this argument"
+        "The argument's type is not one that the function takes, or a literal argument (a pattern, a date, a format, a time zone) cannot be read. The help line shows how the function is called.\n\nExample: `lower(5)` needs text: `lower(string(5))`.";
+    OperandTypes = "E0012" Error "an operator cannot join values of these types"
+        "Numbers go with numbers (an int with a float gives a float), text with text, lists with lists, dates and timestamps with durations. Values of different types cannot be compared, because the answer would always be the same.\n\nExample: `inputs.day > '2024-01-01'` compares a date with text: write `date('2024-01-01')`.";
+    MayBeNull = "E0013" Error "a value may be null where null has no place"
+        "A type with `?` has null among its values: outputs of a step with a condition, inputs without a default, elements that may be missing.\n\nGive a value in its place: `x ?? 0`. Or test it first: `x != null && x > 3`, `x != null ? x : y`. `a?.b` is null if `a` is.";
+    WrongType = "E0014" Error "a value has another type than is needed here"
+        "The message names both types. A condition is a bool: there is no truthiness, so write `length(list) > 0` or `text != ''`. Functions convert: `string(x)`, `int(x)`, `float(x)`, `date(x)`, `timestamp(x)`, `duration(x)`.";
+    UnknownField = "E0015" Error "a value has no such field"
+        "The fields of the value's type are in the help line. A table has `rows` and `columns`, a file has `path`, `bytes` and `media_type`. Elements of a list are `list[0]`; parts of a date are `year(x)`, `month(x)` and so on.";
+    StatusOutsideCondition = "E0016" Error "a status function outside a condition"
+        "`success()`, `failure()`, `always()` and `failed('x')` decide whether a step runs, so only `if` may call them. Elsewhere, `steps.ID.status` tells how a step ended.";
+    NotText = "E0017" Error "a value that has no form as text stands in text"
+        "Around `${{ }}`, values become text. A table or bytes cannot: give a table in a field that is wholly one `${{ }}`, and make text of bytes with `string(..)` or `base64(..)`.";
+    NeverNull = "E0018" Warning "a test for null that always comes out the same"
+        "The value is never null, so `??` after it is never used, or the comparison is always true or always false. Leave it out.";
+    BranchTypes = "E0019" Error "alternatives have different types"
+        "`c ? a : b` and `a ?? b` give one value of one type, so both alternatives must have it. Convert one of them, for example `string(n) `.\n\n`??` binds tighter than comparisons and looser than `+`: `n ?? 0 > 3` asks whether `n ?? 0` is greater than 3.";
+    UnknownReference = "E0020" Error "a reference to something that does not exist"
+        "There is no step, output, input, secret or item of that name where the expression stands. The message lists what there is, or the name that was probably meant.";
 }
 
 impl Code {

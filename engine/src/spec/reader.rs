@@ -253,6 +253,7 @@ impl<'a> Builder<'a> {
             ScalarStyle::DoubleQuoted => Style::Double,
             _ => Style::Block,
         };
+        let span = if style == Style::Block { self.with_header(span) } else { span };
         let value = if style == Style::Plain && span.is_empty() { "" } else { value };
         if self.wants_key() {
             let merge = style == Style::Plain && value == "<<";
@@ -282,6 +283,21 @@ impl<'a> Builder<'a> {
         }
         self.place(node, 0);
         Ok(())
+    }
+
+    /// A block scalar's span from its `|` or `>` on; the parser begins it at its text.
+    fn with_header(&self, span: Span) -> Span {
+        let start = span.start as usize;
+        if matches!(self.text.as_bytes().get(start), Some(b'|' | b'>')) {
+            return span;
+        }
+        let before = self.text.get(..start).unwrap_or("").trim_end();
+        let line = before.rfind('\n').map_or(0, |n| n + 1);
+        let header = before[line..].match_indices(['|', '>']).map(|(at, _)| line + at).find(|at| {
+            let rest = before[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-');
+            rest.trim_start().is_empty() || rest.trim_start().starts_with('#')
+        });
+        header.map_or(span, |at| Span::new(at, span.end as usize))
     }
 
     fn resolve(&mut self, value: &str, span: Span) -> Option<NodeKind> {
