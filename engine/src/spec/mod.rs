@@ -1,6 +1,7 @@
 //! Layer 2: YAML text to [`PipelineSpec`], with every problem of the file at once.
 
 mod cx;
+mod format;
 mod keys;
 mod node;
 mod pipeline;
@@ -17,6 +18,7 @@ mod trigger;
 mod trigger_spec;
 mod workspace;
 
+pub use format::format;
 pub use node::{Key, Node, NodeKind, Spanned, Text};
 pub use pipeline::{
     Budget, Concurrency, ForEachSpec, Given, InputSpec, OnConflict, OnExceeded, Order, Permissions, Persist,

@@ -111,6 +111,7 @@ impl<'a> Builder<'a> {
             let node = self.close(open, self.end);
             self.place(node, 0);
         }
+        self.problems.truncate(MAX_PROBLEMS);
         trapped.append(&mut self.problems);
         let complete = complete && trapped.is_empty();
         Tree { root: self.root, complete, diagnostics: trapped }
