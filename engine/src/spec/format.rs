@@ -62,7 +62,10 @@ fn tidy_lines(text: &str) -> String {
     for line in text.lines() {
         let line = line.trim_end();
         if line.is_empty() {
-            empty = empty || { out.push('\n'); true };
+            empty = empty || {
+                out.push('\n');
+                true
+            };
             continue;
         }
         out.push_str(line);
@@ -166,7 +169,7 @@ fn order_steps(block: &mut Block<'_>) {
     let mut above: Vec<String> = Vec::new();
     let mut step: Vec<String> = Vec::new();
     let mut seen = 0;
-    let mut flush = |step: &mut Vec<String>, out: &mut Vec<String>, seen: &mut usize| {
+    let flush = |step: &mut Vec<String>, out: &mut Vec<String>, seen: &mut usize| {
         if step.is_empty() {
             return;
         }
@@ -222,7 +225,9 @@ fn one_step(lines: Vec<String>, dash: usize) -> Vec<String> {
     // A comment above what is now the first key stands above the dash.
     let mut out = head;
     let Some(lead) = blocks.first_mut() else { return lines };
-    let Some(at) = lead.lines.iter().position(|l| !l.is_empty() && !l.trim_start().starts_with('#')) else { return lines };
+    let Some(at) = lead.lines.iter().position(|l| !l.is_empty() && !l.trim_start().starts_with('#')) else {
+        return lines;
+    };
     out.extend(lead.lines.drain(..at).filter(|l| !l.is_empty()).map(|l| l[2..].to_owned()));
     if let Some(line) = lead.lines.first_mut() {
         line.replace_range(dash..=dash, "-");
@@ -253,18 +258,37 @@ mod tests {
         let seed: u64 = rand::random();
         let mut rng = StdRng::seed_from_u64(seed);
         for round in 0..300 {
-            let mut top = vec!["version: 1", "name: x # its name", "description: >\n  long\n\n  text\n", "# note\nfail_fast: true", "\nsecrets:\n  - A\n"];
-            let mut step = vec!["id: a", "uses: wait # kind", "# why\n    needs:\n      - b", "with:\n      q: |\n        # no comment\n\n        x  \n      l: [1,\n        2]", "timeout: 5m"];
+            let mut top = vec![
+                "version: 1",
+                "name: x # its name",
+                "description: >\n  long\n\n  text\n",
+                "# note\nfail_fast: true",
+                "\nsecrets:\n  - A\n",
+            ];
+            let mut step = vec![
+                "id: a",
+                "uses: wait # kind",
+                "# why\n    needs:\n      - b",
+                "with:\n      q: |\n        # no comment\n\n        x  \n      l: [1,\n        2]",
+                "timeout: 5m",
+            ];
             top.shuffle(&mut rng);
             step.shuffle(&mut rng);
             let step = step.join("\n    ").trim_start_matches("# why\n    ").to_owned();
             let mut parts: Vec<String> = top.iter().map(|s| (*s).to_owned()).collect();
-            parts.insert(round % (parts.len() + 1), format!("steps:\n  - {step}\n  # second\n  - {{id: b, uses: wait}}"));
+            parts.insert(
+                round % (parts.len() + 1),
+                format!("steps:\n  - {step}\n  # second\n  - {{id: b, uses: wait}}"),
+            );
             let text = parts.join("\n");
             let once = formatted(&text);
             assert!(same_meaning(&text, &once), "seed {seed}, round {round}:\n{text}\n---\n{once}");
             assert_eq!(formatted(&once), once, "seed {seed}, round {round}:\n{text}");
-            assert_eq!(text.matches('#').count(), once.matches('#').count(), "seed {seed}: a comment is lost in\n{once}");
+            assert_eq!(
+                text.matches('#').count(),
+                once.matches('#').count(),
+                "seed {seed}: a comment is lost in\n{once}"
+            );
         }
     }
 

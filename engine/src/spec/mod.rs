@@ -12,6 +12,7 @@ mod scalar;
 mod schema;
 mod shape;
 mod source_file;
+mod syntax;
 mod template;
 mod traps;
 mod trigger;
@@ -34,6 +35,4 @@ pub use trigger_spec::{
     Catchup, DstGap, DstOverlap, FileTrigger, Overlap, ScheduleSpec, TriggerInputs, TriggerSpec, UpstreamStatus,
     UpstreamTrigger, WebhookTrigger,
 };
-pub use workspace::{
-    Connection, Retention, SecretProvider, Workspace, WorkspaceDurability, read_workspace,
-};
+pub use workspace::{Connection, Retention, SecretProvider, Workspace, WorkspaceDurability, read_workspace};

@@ -84,7 +84,8 @@ fn pipeline(cx: &mut Cx, source: &Source, root: &Node) -> Option<PipelineSpec> {
     let finally = at("finally").map(|n| reader.steps(n, Place::Finally)).unwrap_or_default();
     Some(PipelineSpec {
         source: source.clone(),
-        name: name.map_or_else(|| Spanned::new(String::new(), root.span), |n| Spanned::new(n.value.to_string(), n.span)),
+        name: name
+            .map_or_else(|| Spanned::new(String::new(), root.span), |n| Spanned::new(n.value.to_string(), n.span)),
         description: at("description").and_then(|n| cx.string(n, "`description`")),
         triggers,
         inputs,
@@ -124,11 +125,20 @@ fn secret_names(cx: &mut Cx, secrets: &[Spanned<String>]) {
         let ok = secret.value.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
             && secret.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !ok {
-            let problem = Diagnostic::new(Code::BadName, secret.span, format!("a secret cannot be called `{}`", secret.value));
-            let mended: String = secret.value.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let problem =
+                Diagnostic::new(Code::BadName, secret.span, format!("a secret cannot be called `{}`", secret.value));
+            let mended: String =
+                secret.value.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
             cx.push(problem.help("letters, digits and `_`; the file lists names, never values").suggest(mended));
         } else if !seen.insert(&secret.value) {
-            cx.push(Diagnostic::new(Code::DuplicateKey, secret.span, format!("the secret `{}` is listed twice", secret.value)).help("remove one of them"));
+            cx.push(
+                Diagnostic::new(
+                    Code::DuplicateKey,
+                    secret.span,
+                    format!("the secret `{}` is listed twice", secret.value),
+                )
+                .help("remove one of them"),
+            );
         }
     }
 }
@@ -153,7 +163,11 @@ fn inputs(cx: &mut Cx, node: &Node) -> IndexMap<Name, InputSpec> {
             let text = value.text().map_or("", |t| &*t.value);
             let problem = super::cx::shape(value, "an input is a mapping".to_owned());
             let typed = Type::parse(text).is_ok();
-            cx.push(if typed { problem.suggest(format!("{{type: {text}}}")) } else { problem.help("write `{type: string}`") });
+            cx.push(if typed {
+                problem.suggest(format!("{{type: {text}}}"))
+            } else {
+                problem.help("write `{type: string}`")
+            });
             continue;
         }
         let Some(fields) = cx.fields(value, &keys::INPUT) else { continue };

@@ -1,21 +1,17 @@
 //! YAML text to [`Node`]s: events of the parser below `serde_yaml`, folded without recursion.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as RawSpan, Tag};
 
 use super::{
     Key, Node, NodeKind, Text,
     scalar::{self, Style},
+    syntax::{MAX_DEPTH, Seen, remedy, too_deep},
     traps,
 };
 use crate::diag::{Code, Diagnostic, Source, Span};
 
-/// Levels of nesting in a file, aliases expanded.
-const MAX_DEPTH: usize = 64;
 /// Values in a file, aliases expanded.
 const MAX_NODES: usize = 4_000_000;
 /// Times that a text is mended and read again to find what follows a trap.
@@ -193,8 +189,10 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(id) => self.alias(id, span),
             Event::UnresolvedAlias(name) => {
-                let problem = Diagnostic::new(Code::UnknownAnchor, span, format!("there is no anchor `&{name}` before"))
-                    .help("an alias needs an anchor of the same name earlier in the file; quote the text if it is none");
+                let problem =
+                    Diagnostic::new(Code::UnknownAnchor, span, format!("there is no anchor `&{name}` before")).help(
+                        "an alias needs an anchor of the same name earlier in the file; quote the text if it is none",
+                    );
                 self.problems.push(problem);
                 self.place(Node { span, kind: NodeKind::Null }, 0);
                 Ok(())
@@ -206,8 +204,12 @@ impl<'a> Builder<'a> {
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Diagnostic> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err(Diagnostic::new(Code::YamlBudget, span, format!("the file holds more than {MAX_NODES} values"))
-                .help("aliases count as often as they are used; move data into files that steps read"));
+            return Err(Diagnostic::new(
+                Code::YamlBudget,
+                span,
+                format!("the file holds more than {MAX_NODES} values"),
+            )
+            .help("aliases count as often as they are used; move data into files that steps read"));
         }
         Ok(())
     }
@@ -261,7 +263,8 @@ impl<'a> Builder<'a> {
             self.key(value, span, merge);
             return Ok(());
         }
-        let forced = tag.is_some_and(|t| t.core_suffix() == Some("str") || (t.handle().is_empty() && t.suffix() == "!"));
+        let forced =
+            tag.is_some_and(|t| t.core_suffix() == Some("str") || (t.handle().is_empty() && t.suffix() == "!"));
         if !forced {
             self.tag(tag, "", span);
         }
@@ -310,7 +313,8 @@ impl<'a> Builder<'a> {
                         .help("quote it if it is an identifier rather than a number")
                         .suggest(format!("\"{value}\"")),
                 );
-                None
+                // Any number, so that the key does not ask for one as well.
+                Some(NodeKind::Int(1))
             }
         }
     }
@@ -425,10 +429,11 @@ impl<'a> Builder<'a> {
             if &*key.text == MERGE {
                 merged.push(node);
             } else if let Some(first) = seen.insert(&key, &out) {
-                let problem = Diagnostic::new(Code::DuplicateKey, key.span, format!("the key `{}` is given twice", key.text))
-                    .label("again")
-                    .also(first, "first here")
-                    .help("remove one of them");
+                let problem =
+                    Diagnostic::new(Code::DuplicateKey, key.span, format!("the key `{}` is given twice", key.text))
+                        .label("again")
+                        .also(first, "first here")
+                        .help("remove one of them");
                 self.problems.push(problem);
             } else {
                 out.push((key, node));
@@ -481,52 +486,6 @@ const MERGE: &str = "\u{0}<<";
 fn block_end(bytes: &[u8], end: usize, last: usize) -> usize {
     if end > 0 && matches!(bytes[end - 1], b'}' | b']') && end >= last { end } else { end.min(last.max(1)) }
 }
-
-fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::new(Code::YamlBudget, span, format!("values are nested more than {MAX_DEPTH} levels deep"))
-        .help("a pipeline needs a dozen levels; move deep data into a file that a step reads")
-}
-
-fn remedy(kind: &ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart => "indent with spaces; YAML takes no tabs there",
-        ErrorKind::UnclosedQuotedScalar => "close the quote that is still open",
-        ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
-            "every `{` and `[` needs its own end"
-        }
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            "write `key: value` with a colon and a blank; a text that holds `: ` needs quotes"
-        }
-        ErrorKind::UnexpectedCharacter { .. } => "a text that begins with this character needs quotes",
-        ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
-        _ => "the mistake is here or on the line before: look at indentation, colons, quotes and brackets",
-    }
-}
-
-/// Keys met so far: a scan for small mappings, a table for large ones.
-struct Seen(Option<HashSet<Arc<str>>>);
-
-impl Seen {
-    fn new(size: usize) -> Self {
-        Self((size > 16).then(HashSet::new))
-    }
-
-    /// The place of an equal key, if there was one.
-    fn insert(&mut self, key: &Key, out: &[(Key, Node)]) -> Option<Span> {
-        let find = || out.iter().find(|(k, _)| k.text == key.text).map(|(k, _)| k.span);
-        if self.0.is_none() && out.len() > 32 {
-            self.0 = Some(out.iter().map(|(k, _)| k.text.clone()).collect());
-        }
-        match &mut self.0 {
-            Some(set) => if set.insert(key.text.clone()) { None } else { find() },
-            None => find(),
-        }
-    }
-}
-
 
 #[cfg(test)]
 #[path = "reader_tests.rs"]

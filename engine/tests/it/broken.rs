@@ -47,10 +47,14 @@ fn broken_files_give_their_problems() {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("?").to_owned();
         let bytes = fs::read(&path).expect("a readable file");
         let (source, diagnostics) = check(&name, &bytes);
-        assert!(!diagnostics.is_empty(), "{name} has no problem");
+        if diagnostics.is_empty() {
+            wrong.push(format!("{name} has no problem"));
+        }
         assert!(!render(&source, &diagnostics, 80, false).is_empty());
         for problem in &diagnostics {
-            assert!(problem.help.is_some() || problem.suggestion.is_some(), "{name}: {} has no remedy", problem.message);
+            if problem.help.is_none() && problem.suggestion.is_none() {
+                wrong.push(format!("{name}: `{}` has no remedy", problem.message));
+            }
         }
         let found = listing(&source, &diagnostics);
         let golden = path.with_extension("expected");

@@ -80,7 +80,8 @@ fn imports(text: &str) -> Vec<String> {
 
 #[test]
 fn imports_are_found_in_every_form() {
-    let text = "use crate::{\n    a::{B, C},\n    d, // crate::no\n};\nfn f() -> crate::e::F { pub(crate) x }\nuse crate::g;";
+    let text =
+        "use crate::{\n    a::{B, C},\n    d, // crate::no\n};\nfn f() -> crate::e::F { pub(crate) x }\nuse crate::g;";
     assert_eq!(imports(text), ["a", "d", "e", "g"]);
 }
 
