@@ -272,6 +272,7 @@ impl Cx {
     }
 
     /// The elements of a list, or the one that stands alone.
+    #[allow(clippy::unused_self, reason = "reads like its neighbours")]
     pub(super) fn one_or_more<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         match &node.kind {
             NodeKind::List(items) => items,

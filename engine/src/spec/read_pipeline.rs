@@ -15,7 +15,7 @@ use super::{
 use crate::{
     data::Type,
     diag::{Code, Diagnostic, Severity, Source, Span},
-    model::Name,
+    model::{Name, RetryPolicy},
 };
 
 /// What reading a file gave.
@@ -110,7 +110,7 @@ pub(super) fn version(cx: &mut Cx, fields: &Fields<'_>) {
     if !matches!(node.kind, NodeKind::Int(1)) {
         let written = match &node.kind {
             NodeKind::Int(n) => n.to_string(),
-            NodeKind::Float(n) => n.to_string(),
+            NodeKind::Float(n) => format!("{n:?}"),
             NodeKind::String(text) => format!("\"{}\"", text.value),
             _ => node.describe().to_owned(),
         };
@@ -146,7 +146,7 @@ fn secret_names(cx: &mut Cx, secrets: &[Spanned<String>]) {
 fn defaults(cx: &mut Cx, node: &Node) -> Defaults {
     let Some(fields) = cx.fields(node, &keys::DEFAULTS) else { return Defaults::default() };
     Defaults {
-        retry: fields.get("retry").map(|n| retry(cx, n, Default::default())).unwrap_or_default(),
+        retry: fields.get("retry").map(|n| retry(cx, n, RetryPolicy::default())).unwrap_or_default(),
         timeout: fields.get("timeout").and_then(|n| cx.duration(n, "`timeout`")),
         deadline: fields.get("deadline").and_then(|n| cx.duration(n, "`deadline`")),
         memory: fields.get("memory").and_then(|n| cx.size(n, "`memory`")),

@@ -138,7 +138,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             if let Err(problem) = self.take(event, &at) {
-                return Some(problem);
+                return Some(*problem);
             }
             if self.problems.len() >= MAX_PROBLEMS {
                 return self.problems.pop();
@@ -153,7 +153,7 @@ impl<'a> Builder<'a> {
         Span::new(start, end)
     }
 
-    fn take(&mut self, event: Event<'_>, at: &RawSpan) -> Result<(), Diagnostic> {
+    fn take(&mut self, event: Event<'_>, at: &RawSpan) -> Result<(), Box<Diagnostic>> {
         if !matches!(
             event,
             Event::Scalar(..)
@@ -201,27 +201,25 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Diagnostic> {
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err(Diagnostic::new(
-                Code::YamlBudget,
-                span,
-                format!("the file holds more than {MAX_NODES} values"),
-            )
-            .help("aliases count as often as they are used; move data into files that steps read"));
+            return Err(Box::new(
+                Diagnostic::new(Code::YamlBudget, span, format!("the file holds more than {MAX_NODES} values"))
+                    .help("aliases count as often as they are used; move data into files that steps read"),
+            ));
         }
         Ok(())
     }
 
-    fn deep(&self, below: usize, span: Span) -> Result<(), Diagnostic> {
+    fn deep(&self, below: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         if self.stack.len() + below > MAX_DEPTH {
-            return Err(too_deep(span));
+            return Err(Box::new(too_deep(span)));
         }
         Ok(())
     }
 
-    fn open(&mut self, kind: OpenKind, anchor: usize, span: Span) -> Result<(), Diagnostic> {
+    fn open(&mut self, kind: OpenKind, anchor: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         self.count(1, span)?;
         self.deep(1, span)?;
         if self.wants_key() {
@@ -248,7 +246,7 @@ impl<'a> Builder<'a> {
         anchor: usize,
         tag: Option<&Tag>,
         span: Span,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         self.count(1, span)?;
         let style = match style {
             ScalarStyle::Plain => Style::Plain,
@@ -274,10 +272,11 @@ impl<'a> Builder<'a> {
             let map = scalar::map_of(value, raw, span.start as usize, style);
             NodeKind::String(Text { value: value.into(), map })
         });
-        if style == Style::Plain && value.contains("${{") {
-            if let Some(trap) = traps::comment(self.text, value, span) {
-                self.problems.push(trap);
-            }
+        if style == Style::Plain
+            && value.contains("${{")
+            && let Some(trap) = traps::comment(self.text, value, span)
+        {
+            self.problems.push(trap);
         }
         let node = Node { span, kind };
         if anchor != 0 {
@@ -351,10 +350,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Result<(), Diagnostic> {
+    fn alias(&mut self, id: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Diagnostic::new(Code::YamlBudget, span, "an alias stands inside its own anchor")
-                .help("a value cannot contain itself"));
+            return Err(Box::new(
+                Diagnostic::new(Code::YamlBudget, span, "an alias stands inside its own anchor")
+                    .help("a value cannot contain itself"),
+            ));
         };
         let (nodes, height) = (anchored.nodes, anchored.height);
         self.deep(height, span)?;
