@@ -12,7 +12,10 @@ use super::{
 use crate::{
     diag::{Code, Diagnostic, Span},
     expr::{Expr, Template},
-    model::{Name, units::{UnitError, parse_count, parse_duration, parse_size}},
+    model::{
+        Name,
+        units::{UnitError, parse_count, parse_duration, parse_size},
+    },
 };
 
 /// Collects problems on the way.
@@ -48,7 +51,8 @@ impl Cx {
     pub(super) fn fields<'n>(&mut self, node: &'n Node, keys: &'static Keys) -> Option<Fields<'n>> {
         let NodeKind::Map(entries) = &node.kind else {
             let known: Vec<_> = keys.list.iter().take(6).map(|k| k.name).collect();
-            let problem = shape(node, format!("{} is a mapping", keys.what)).help(format!("its keys: {}", known.join(", ")));
+            let problem =
+                shape(node, format!("{} is a mapping", keys.what)).help(format!("its keys: {}", known.join(", ")));
             self.push(problem);
             return None;
         };
@@ -61,7 +65,8 @@ impl Cx {
         for missing in keys.list.iter().filter(|k| k.required && fields.get(k.name).is_none()) {
             if !self.partial && !renamed(entries, keys, missing.name) {
                 let span = entries.first().map_or(node.span, |(k, _)| k.span);
-                let problem = Diagnostic::new(Code::MissingKey, span, format!("{} needs `{}`", keys.what, missing.name));
+                let problem =
+                    Diagnostic::new(Code::MissingKey, span, format!("{} needs `{}`", keys.what, missing.name));
                 let help = match missing.name {
                     "version" => "add `version: 1` as the first line".to_owned(),
                     _ => format!("add `{}:`, {}", missing.name, missing.doc),
@@ -79,7 +84,9 @@ impl Cx {
         }
         if keys.name == "pipeline" && matches!(&*key.text, "true" | "True" | "TRUE") {
             let problem = Diagnostic::new(Code::OnIsTrue, key.span, "`true:` stands where `on:` is meant");
-            self.push(problem.help("write `on:`; YAML 1.1 reads that word as true, this language does not").suggest("on"));
+            self.push(
+                problem.help("write `on:`; YAML 1.1 reads that word as true, this language does not").suggest("on"),
+            );
             return;
         }
         let problem = Diagnostic::new(Code::UnknownKey, key.span, format!("{} has no key `{}`", keys.what, key.text));
@@ -87,7 +94,8 @@ impl Cx {
         let problem = match foreign {
             Some((_, ours)) if ours.contains(':') => {
                 let help = if *ours == "uses: shell" {
-                    "commands are steps of kind `shell`: `uses: shell` and `with: {command: [program, argument]}`".to_owned()
+                    "commands are steps of kind `shell`: `uses: shell` and `with: {command: [program, argument]}`"
+                        .to_owned()
                 } else {
                     format!("write `{ours}`")
                 };
@@ -155,9 +163,11 @@ impl Cx {
         };
         let fit = u32::try_from(value).ok().filter(|v| *v >= least);
         if fit.is_none() {
-            let problem = Diagnostic::new(Code::NumberRange, node.span, format!("{what} is at least {least}, not {value}"));
+            let problem =
+                Diagnostic::new(Code::NumberRange, node.span, format!("{what} is at least {least}, not {value}"));
             self.push(if value > i64::from(least) {
                 Diagnostic::new(Code::NumberRange, node.span, format!("{what} is at most {}, not {value}", u32::MAX))
+                    .help("choose a smaller number")
             } else {
                 problem.suggest(least.to_string())
             });
@@ -172,6 +182,7 @@ impl Cx {
         }
         let problem = Diagnostic::new(Code::NumberRange, node.span, format!("{what} lies from 0 to 1, not {value}"));
         let percent = value > 1.0 && value <= 100.0;
+        let problem = problem.help("a share of all items: 0.9 is nine of ten");
         self.push(if percent { problem.suggest((value / 100.0).to_string()) } else { problem });
         None
     }
@@ -252,13 +263,16 @@ impl Cx {
         match &node.kind {
             NodeKind::List(items) => items,
             _ => {
-                self.push(shape(node, format!("{what} is a list")).help("write `[one, two]`, or one `- ` line for each"));
+                self.push(
+                    shape(node, format!("{what} is a list")).help("write `[one, two]`, or one `- ` line for each"),
+                );
                 &[]
             }
         }
     }
 
     /// The elements of a list, or the one that stands alone.
+    #[allow(clippy::unused_self, reason = "reads like its neighbours")]
     pub(super) fn one_or_more<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         match &node.kind {
             NodeKind::List(items) => items,
@@ -271,7 +285,10 @@ impl Cx {
         match &node.kind {
             NodeKind::Map(entries) => entries,
             _ => {
-                self.push(shape(node, format!("{what} is a mapping")).help("write `{key: value}`, or one `key: value` line for each"));
+                self.push(
+                    shape(node, format!("{what} is a mapping"))
+                        .help("write `{key: value}`, or one `key: value` line for each"),
+                );
                 &[]
             }
         }
@@ -341,7 +358,10 @@ impl Cx {
         let text = match &node.kind {
             NodeKind::String(text) => text,
             NodeKind::Bool(value) => {
-                bare = Text { value: value.to_string().into(), map: crate::diag::TextMap::verbatim(node.span.start as usize) };
+                bare = Text {
+                    value: value.to_string().into(),
+                    map: crate::diag::TextMap::verbatim(node.span.start as usize),
+                };
                 &bare
             }
             _ => {
@@ -356,8 +376,12 @@ impl Cx {
         let parsed = match inner {
             Some(inner) => Expr::parse(inner, &text.map.tail(lead + 3)),
             None if whole.contains("${{") && traps_whole(whole) => {
-                let problem = Diagnostic::new(Code::WrongShape, node.span, format!("{what} is one expression, not text around one"))
-                    .help("write the whole condition as one expression, without `${{ }}` or with one around all of it");
+                let problem = Diagnostic::new(
+                    Code::WrongShape,
+                    node.span,
+                    format!("{what} is one expression, not text around one"),
+                )
+                .help("write the whole condition as one expression, without `${{ }}` or with one around all of it");
                 let joined = whole.replace("${{", "").replace("}}", "");
                 let joined = joined.split_whitespace().collect::<Vec<_>>().join(" ");
                 self.push(problem.suggest(joined));
@@ -439,7 +463,8 @@ fn example(what: &str) -> &'static str {
 /// Whether a missing key is there under another engine's word or misspelt, which is reported already.
 fn renamed(entries: &[(Key, Node)], keys: &Keys, missing: &str) -> bool {
     entries.iter().any(|(key, _)| {
-        let foreign = keys.foreign.iter().any(|(theirs, ours)| *theirs == &*key.text && ours.split(':').next() == Some(missing));
+        let foreign =
+            keys.foreign.iter().any(|(theirs, ours)| *theirs == &*key.text && ours.split(':').next() == Some(missing));
         let known = keys.list.iter().any(|k| k.name == &*key.text);
         foreign || (!known && strsim::damerau_levenshtein(&key.text, missing) <= (missing.len() / 3).max(1))
     })
@@ -463,5 +488,7 @@ fn mend(text: &str) -> Option<String> {
 }
 
 pub(super) fn shape(node: &Node, expected: String) -> Diagnostic {
-    Diagnostic::new(Code::WrongShape, node.span, format!("{expected}, not {}", node.describe()))
+    // Callers with a better idea replace this help.
+    let help = "`millwork schema` and `millwork explain P0006` say what each key takes";
+    Diagnostic::new(Code::WrongShape, node.span, format!("{expected}, not {}", node.describe())).help(help)
 }

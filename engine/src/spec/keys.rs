@@ -1,11 +1,13 @@
 //! Every key of a pipeline.
 
+use super::shape::Shape::Keys as Fixed;
 use super::shape::{
     Keys,
-    Shape::{Any, Bool, Count, Duration, Either, Expr, Int, List, Map, Name, Number, OneOf, OneOrMore, Share, Size, Text},
+    Shape::{
+        Any, Bool, Count, Duration, Either, Expr, Int, List, Map, Name, Number, OneOf, OneOrMore, Share, Size, Text,
+    },
     key, must,
 };
-use super::shape::Shape::Keys as Fixed;
 
 pub(super) static PIPELINE: Keys = Keys {
     what: "a pipeline",
@@ -158,7 +160,13 @@ pub(super) static SCHEDULE: Keys = Keys {
         key("dst", Fixed(&DST), "on days that clocks change"),
         key("inputs", Map(&Any), "inputs of the runs it starts"),
     ],
-    foreign: &[("tz", "timezone"), ("zone", "timezone"), ("expression", "cron"), ("at", "cron"), ("catch_up", "catchup")],
+    foreign: &[
+        ("tz", "timezone"),
+        ("zone", "timezone"),
+        ("expression", "cron"),
+        ("at", "cron"),
+        ("catch_up", "catchup"),
+    ],
 };
 pub(super) static DST: Keys = Keys {
     what: "`dst`",
@@ -210,7 +218,13 @@ pub(super) static INPUT: Keys = Keys {
         key("description", Text, "what it is for"),
         key("enum", List(&Any), "the only values allowed"),
     ],
-    foreign: &[("required", "default"), ("options", "enum"), ("choices", "enum"), ("value", "default"), ("doc", "description")],
+    foreign: &[
+        ("required", "default"),
+        ("options", "enum"),
+        ("choices", "enum"),
+        ("value", "default"),
+        ("doc", "description"),
+    ],
 };
 pub(super) static BUDGET: Keys = Keys {
     what: "a budget",
@@ -289,7 +303,13 @@ pub(super) static REPEAT: Keys = Keys {
         must("every", Duration, "time between two iterations"),
         must("max", Int(1), "iterations at most"),
     ],
-    foreign: &[("while", "until"), ("interval", "every"), ("delay", "every"), ("limit", "max"), ("max_attempts", "max")],
+    foreign: &[
+        ("while", "until"),
+        ("interval", "every"),
+        ("delay", "every"),
+        ("limit", "max"),
+        ("max_attempts", "max"),
+    ],
 };
 pub(super) static TEST: Keys = Keys {
     what: "a test",

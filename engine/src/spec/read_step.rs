@@ -53,17 +53,20 @@ pub(super) struct StepReader<'c> {
 
 impl StepReader<'_> {
     pub(super) fn steps(&mut self, node: &Node, place: Place) -> Vec<StepSpec> {
-        if let (NodeKind::Map(entries), Some((key, _))) = (&node.kind, node.entries().and_then(<[_]>::first)) {
-            if entries.iter().all(|(_, v)| v.entries().is_some()) {
-                let problem = super::cx::shape(node, format!("`{}` is a list", place.word()))
-                    .help(format!("write each step as `- id: {}` and its keys below", key.text));
-                self.cx.push(problem);
-                return Vec::new();
-            }
+        if let (NodeKind::Map(entries), Some((key, _))) = (&node.kind, node.entries().and_then(<[_]>::first))
+            && entries.iter().all(|(_, v)| v.entries().is_some())
+        {
+            let problem = super::cx::shape(node, format!("`{}` is a list", place.word()))
+                .help(format!("write each step as `- id: {}` and its keys below", key.text));
+            self.cx.push(problem);
+            return Vec::new();
         }
         let items = self.cx.list(node, &format!("`{}`", place.word()));
         if items.is_empty() && node.items().is_some() && place != Place::OnFailure && place != Place::Finally {
-            self.cx.push(Diagnostic::new(Code::EmptyPipeline, node.span, "there are no steps").help("add one: `- {id: hello, uses: shell, with: {command: [echo, hello]}}`"));
+            self.cx.push(
+                Diagnostic::new(Code::EmptyPipeline, node.span, "there are no steps")
+                    .help("add one: `- {id: hello, uses: shell, with: {command: [echo, hello]}}`"),
+            );
         }
         let mut out = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
@@ -93,10 +96,11 @@ impl StepReader<'_> {
         if let Some(id) = &id {
             match self.ids.get(&id.value) {
                 Some(first) => {
-                    let problem = Diagnostic::new(Code::DuplicateId, id.span, format!("there are two steps `{}`", id.value))
-                        .label("again")
-                        .also(*first, "first here")
-                        .help("an id names one step: rename one of them");
+                    let problem =
+                        Diagnostic::new(Code::DuplicateId, id.span, format!("there are two steps `{}`", id.value))
+                            .label("again")
+                            .also(*first, "first here")
+                            .help("an id names one step: rename one of them");
                     self.cx.push(problem);
                 }
                 None => drop(self.ids.insert(id.value.clone(), id.span)),
@@ -121,7 +125,8 @@ impl StepReader<'_> {
         let for_each = self.for_each(fields);
         let repeat = fields.get("repeat").and_then(|n| self.repeat(n));
         if let (Some(_), Some(at)) = (fields.get("for_each"), fields.key("repeat")) {
-            let problem = Diagnostic::new(Code::ConflictingKeys, at, "`repeat` and `for_each` do not go together in one step");
+            let problem =
+                Diagnostic::new(Code::ConflictingKeys, at, "`repeat` and `for_each` do not go together in one step");
             self.cx.push(problem.help("put the step with `repeat` into a body: `for_each: ..` and `steps: [..]`"));
         }
         let retry = match fields.get("retry") {
@@ -150,7 +155,10 @@ impl StepReader<'_> {
             retry,
             timeout: fields.get("timeout").and_then(|n| cx.duration(n, "`timeout`")).or(self.defaults.timeout),
             deadline: fields.get("deadline").and_then(|n| cx.duration(n, "`deadline`")).or(self.defaults.deadline),
-            continue_on_error: fields.get("continue_on_error").and_then(|n| cx.bool(n, "`continue_on_error`")).unwrap_or(false),
+            continue_on_error: fields
+                .get("continue_on_error")
+                .and_then(|n| cx.bool(n, "`continue_on_error`"))
+                .unwrap_or(false),
             env,
             cache: fields.get("cache").and_then(|n| cx.bool(n, "`cache`")).unwrap_or(false),
             persist: fields.get("persist").and_then(|n| cx.choice(n, "`persist`", &persist)).unwrap_or_default(),
@@ -183,18 +191,22 @@ impl StepReader<'_> {
             }
             _ => {}
         }
-        if let (Some(at), None) = (fields.key("with"), fields.key("uses")) {
-            if fields.get("steps").is_some() {
-                let problem = Diagnostic::new(Code::ConflictingKeys, at, "`with` belongs to `uses`, and this step has a body");
-                self.cx.push(problem.help("move it into a step of the body"));
-            }
+        if let (Some(at), None) = (fields.key("with"), fields.key("uses"))
+            && fields.get("steps").is_some()
+        {
+            let problem =
+                Diagnostic::new(Code::ConflictingKeys, at, "`with` belongs to `uses`, and this step has a body");
+            self.cx.push(problem.help("move it into a step of the body"));
         }
     }
 
     fn needs(&mut self, node: &Node, own: &Name) -> Vec<Spanned<Name>> {
         let mut out: Vec<Spanned<Name>> = Vec::new();
         if matches!(node.kind, NodeKind::Map(_) | NodeKind::Null) {
-            self.cx.push(super::cx::shape(node, "`needs` is an id or a list of ids".to_owned()).help("write `needs: [one, two]`"));
+            self.cx.push(
+                super::cx::shape(node, "`needs` is an id or a list of ids".to_owned())
+                    .help("write `needs: [one, two]`"),
+            );
             return out;
         }
         let mut seen = std::collections::HashSet::new();
@@ -207,7 +219,8 @@ impl StepReader<'_> {
             }
             let Some(name) = self.cx.name(item, "an id") else { continue };
             if name.value == *own {
-                let problem = Diagnostic::new(Code::ConflictingKeys, name.span, format!("the step `{own}` needs itself"));
+                let problem =
+                    Diagnostic::new(Code::ConflictingKeys, name.span, format!("the step `{own}` needs itself"));
                 self.cx.push(problem.help("remove it from `needs`"));
             } else if seen.insert(name.value.clone()) {
                 out.push(name);
@@ -225,7 +238,11 @@ impl StepReader<'_> {
         let Some(over) = fields.get("for_each") else {
             for word in ["max_parallel", "key", "batch", "min_success"] {
                 if let Some(at) = fields.key(word) {
-                    let problem = Diagnostic::new(Code::ConflictingKeys, at, format!("`{word}` belongs to `for_each`, which is not there"));
+                    let problem = Diagnostic::new(
+                        Code::ConflictingKeys,
+                        at,
+                        format!("`{word}` belongs to `for_each`, which is not there"),
+                    );
                     cx.push(problem.help(format!("add `for_each: ${{{{ inputs.files }}}}`, or remove `{word}`")));
                 }
             }
@@ -257,7 +274,11 @@ impl StepReader<'_> {
 pub(super) fn retry(cx: &mut Cx, node: &Node, base: RetryPolicy) -> RetryPolicy {
     if let NodeKind::Int(times) = node.kind {
         let problem = super::cx::shape(node, "`retry` is a mapping".to_owned());
-        cx.push(problem.suggest(format!("{{max_attempts: {}}}", times.saturating_add(1).max(1))).help("attempts count the first one too"));
+        cx.push(
+            problem
+                .suggest(format!("{{max_attempts: {}}}", times.saturating_add(1).max(1)))
+                .help("attempts count the first one too"),
+        );
         return base;
     }
     let Some(fields) = cx.fields(node, &keys::RETRY) else { return base };
@@ -275,13 +296,13 @@ pub(super) fn retry(cx: &mut Cx, node: &Node, base: RetryPolicy) -> RetryPolicy 
     if let Some(value) = fields.get("backoff").and_then(|n| cx.choice(n, "`backoff`", &backoffs)) {
         policy.backoff = value;
     }
-    if let Some(at) = fields.get("max_delay") {
-        if let Some(value) = cx.duration(at, "`max_delay`") {
-            policy.max_delay = value;
-            if value < policy.delay {
-                let problem = Diagnostic::new(Code::ConflictingKeys, at.span, "`max_delay` is shorter than `delay`");
-                cx.push(problem.help("no delay is longer than `max_delay`, so make it at least as long as `delay`"));
-            }
+    if let Some(at) = fields.get("max_delay")
+        && let Some(value) = cx.duration(at, "`max_delay`")
+    {
+        policy.max_delay = value;
+        if value < policy.delay {
+            let problem = Diagnostic::new(Code::ConflictingKeys, at.span, "`max_delay` is shorter than `delay`");
+            cx.push(problem.help("no delay is longer than `max_delay`, so make it at least as long as `delay`"));
         }
     }
     if let Some(value) = fields.get("jitter").and_then(|n| cx.bool(n, "`jitter`")) {
@@ -302,9 +323,17 @@ pub(super) fn retry(cx: &mut Cx, node: &Node, base: RetryPolicy) -> RetryPolicy 
 pub(super) fn environment(cx: &mut Cx, node: &Node) -> IndexMap<String, Spanned<Template>> {
     let mut out = IndexMap::new();
     for (key, value) in cx.map(node, "`env`") {
-        let ok = key.text.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()));
+        let ok = key
+            .text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()));
         if !ok || key.text.is_empty() {
-            let problem = Diagnostic::new(Code::BadName, key.span, format!("`{}` is no name of an environment variable", key.text));
+            let problem = Diagnostic::new(
+                Code::BadName,
+                key.span,
+                format!("`{}` is no name of an environment variable", key.text),
+            );
             cx.push(problem.help("letters, digits and `_`, not beginning with a digit"));
         }
         if matches!(value.kind, NodeKind::List(_) | NodeKind::Map(_)) {
@@ -320,8 +349,11 @@ pub(super) fn budget(cx: &mut Cx, node: &Node) -> Option<Budget> {
     let fields = cx.fields(node, &keys::BUDGET)?;
     let usd_micros = fields.get("usd").and_then(|n| {
         let usd = cx.number(n, "`usd`")?;
-        if usd < 0.0 || usd > 1e12 {
-            cx.push(Diagnostic::new(Code::NumberRange, n.span, format!("`usd` cannot be {usd}")).help("US dollars, such as 2.50"));
+        if !(0.0..=1e12).contains(&usd) {
+            cx.push(
+                Diagnostic::new(Code::NumberRange, n.span, format!("`usd` cannot be {usd}"))
+                    .help("US dollars, such as 2.50"),
+            );
             return None;
         }
         Some((usd * 1e6).round() as u64)
@@ -330,7 +362,10 @@ pub(super) fn budget(cx: &mut Cx, node: &Node) -> Option<Budget> {
     let words = [("park", OnExceeded::Park), ("fail", OnExceeded::Fail)];
     let on_exceeded = fields.get("on_exceeded").and_then(|n| cx.choice(n, "`on_exceeded`", &words)).unwrap_or_default();
     if fields.get("usd").is_none() && fields.get("tokens").is_none() {
-        cx.push(Diagnostic::new(Code::MissingKey, node.span, "a budget needs `usd` or `tokens`").help("write `{usd: 2.00}`"));
+        cx.push(
+            Diagnostic::new(Code::MissingKey, node.span, "a budget needs `usd` or `tokens`")
+                .help("write `{usd: 2.00}`"),
+        );
     }
     Some(Budget { span: node.span, usd_micros, tokens, on_exceeded })
 }
@@ -344,10 +379,16 @@ pub(super) fn permissions(cx: &mut Cx, node: &Node) -> Option<Permissions> {
         let bare = bare.split('/').next().unwrap_or(bare);
         if bare != host.value || bare.is_empty() {
             let problem = Diagnostic::new(Code::BadHost, host.span, format!("`{}` is not a host", host.value));
-            cx.push(problem.help("hosts without scheme and path, such as `api.example.com` or `*.example.com`").suggest(bare));
+            cx.push(
+                problem
+                    .help("hosts without scheme and path, such as `api.example.com` or `*.example.com`")
+                    .suggest(bare),
+            );
         }
     }
-    let memory = fields.get("limits").and_then(|n| cx.fields(n, &keys::LIMITS)?.get("memory").and_then(|n| cx.size(n, "`memory`")));
+    let memory = fields
+        .get("limits")
+        .and_then(|n| cx.fields(n, &keys::LIMITS)?.get("memory").and_then(|n| cx.size(n, "`memory`")));
     let plain = |list: Vec<Spanned<String>>| list.into_iter().map(|s| s.value).collect();
     Some(Permissions { http: plain(http), files: plain(files), env: plain(env), secrets: plain(secrets), memory })
 }

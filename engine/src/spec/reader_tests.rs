@@ -85,7 +85,8 @@ fn hostile_files_end_soon() {
 fn a_hundred_thousand_steps_are_read_in_seconds() {
     let mut text = "version: 1\nname: wide\nsteps:\n".to_owned();
     for n in 0..100_000 {
-        let _ = writeln!(text, "  - id: step_{n}\n    needs: [step_{}]\n    uses: assert\n    with: {{that: true}}", n / 2);
+        let _ =
+            writeln!(text, "  - id: step_{n}\n    needs: [step_{}]\n    uses: assert\n    with: {{that: true}}", n / 2);
     }
     text = text.replacen("    needs: [step_0]\n", "", 1);
     let begun = Instant::now();
@@ -96,7 +97,8 @@ fn a_hundred_thousand_steps_are_read_in_seconds() {
     assert!(outcome.diagnostics.is_empty(), "{:?}", outcome.diagnostics.first());
     assert_eq!(outcome.value.map(|v| v.steps.len()), Some(100_000));
     assert!(took.as_secs() < 10, "took {took:?}, {rate:.1} MB/s");
-    std::io::Write::write_all(&mut std::io::stderr(), format!("100,000 steps: {took:?}, {rate:.1} MB/s\n").as_bytes()).ok();
+    std::io::Write::write_all(&mut std::io::stderr(), format!("100,000 steps: {took:?}, {rate:.1} MB/s\n").as_bytes())
+        .ok();
 }
 
 /// Mutated files never panic. The seed is in the message.
@@ -106,7 +108,10 @@ fn mutated_files_never_panic() {
     let seed: u64 = rand::random();
     let mut rng = StdRng::seed_from_u64(seed);
     let base = include_str!("fuzz_seed.yaml");
-    let parts = ["{", "}", "[", "]", ": ", "- ", "\n", "\t", "\"", "'", "&a ", "*a", "<<", "!t ", "|", ">", "#", "é", "$", "0", "\r\n", "  ", "?", "%", "@", "\u{0}"];
+    let parts = [
+        "{", "}", "[", "]", ": ", "- ", "\n", "\t", "\"", "'", "&a ", "*a", "<<", "!t ", "|", ">", "#", "é", "$", "0",
+        "\r\n", "  ", "?", "%", "@", "\u{0}",
+    ];
     for round in 0..2_000 {
         let mut text = base.to_owned();
         for _ in 0..rng.random_range(1..8) {

@@ -6,8 +6,8 @@ use cron::parser::{CronParser, Seconds, Year};
 use indexmap::IndexMap;
 
 use super::{
-    DstGap, DstOverlap, FileTrigger, Node, NodeKind, ScheduleSpec, Spanned, TriggerSpec, UpstreamStatus, UpstreamTrigger,
-    WebhookTrigger, Catchup, Overlap,
+    Catchup, DstGap, DstOverlap, FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, Spanned, TriggerSpec,
+    UpstreamStatus, UpstreamTrigger, WebhookTrigger,
     cx::{Cx, Fields},
     keys,
 };
@@ -26,7 +26,9 @@ pub(super) fn triggers(cx: &mut Cx, node: &Node) -> Vec<Spanned<TriggerSpec>> {
     let Some(fields) = cx.fields(node, keys::on()) else { return out };
     for (key, value) in fields.entries {
         if &*key.text == "manual" {
-            if !matches!(value.kind, NodeKind::Null | NodeKind::Bool(true)) && value.entries().is_none_or(|e| !e.is_empty()) {
+            if !matches!(value.kind, NodeKind::Null | NodeKind::Bool(true))
+                && value.entries().is_none_or(|e| !e.is_empty())
+            {
                 cx.push(super::cx::shape(value, "`manual` has no settings".to_owned()).help("write `manual:` alone"));
             }
             out.push(Spanned::new(TriggerSpec::Manual, key.span));
@@ -135,12 +137,16 @@ fn cron_pattern(cx: &mut Cx, cron: &str, span: Span, clock: Option<chrono_tz::Tz
     if !text.starts_with('@') && fields.len() != 5 {
         let problem = bad(format!("it has {} fields, not 5", fields.len()));
         // Six fields are seconds first in other tools.
-        let problem = if fields.len() == 6 && fields[0] == "0" { problem.suggest(format!("\"{}\"", fields[1..].join(" "))) } else { problem };
+        let problem = if fields.len() == 6 && fields[0] == "0" {
+            problem.suggest(format!("\"{}\"", fields[1..].join(" ")))
+        } else {
+            problem
+        };
         cx.push(problem);
         return None;
     }
     if let Err(error) = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text) {
-        cx.push(bad(error.to_string().trim_end_matches('.').to_owned()));
+        cx.push(bad(reason(&error.to_string())));
         return None;
     }
     if text.starts_with('@') {
@@ -159,16 +165,24 @@ fn cron_pattern(cx: &mut Cx, cron: &str, span: Span, clock: Option<chrono_tz::Tz
     let in_change = hour.split(',').any(|h| matches!(h.trim_start_matches('0'), "1" | "2"));
     if let Some(zone) = clock.filter(|z| in_change && changes_clock(*z)) {
         let problem = Diagnostic::new(Code::CronDst, span, format!("clocks in {zone} change between 01:00 and 03:00"));
-        cx.push(problem.help("say what happens then with `dst: {gap: run_after, overlap: once}`, or choose another hour"));
+        cx.push(
+            problem.help("say what happens then with `dst: {gap: run_after, overlap: once}`, or choose another hour"),
+        );
     }
     Some(())
+}
+
+/// The parser's words in our style: without the kind before, lower case, no full stop.
+fn reason(text: &str) -> String {
+    let text = text.strip_prefix("Component error: ").unwrap_or(text).trim_end_matches('.');
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
 }
 
 /// Whether the zone has had two offsets in recent years, by its own rules.
 fn changes_clock(zone: chrono_tz::Tz) -> bool {
     use chrono::{Offset, TimeZone};
-    let offset = |month| {
-        zone.with_ymd_and_hms(2026, month, 15, 12, 0, 0).earliest().map(|t| t.offset().fix().local_minus_utc())
-    };
+    let offset =
+        |month| zone.with_ymd_and_hms(2026, month, 15, 12, 0, 0).earliest().map(|t| t.offset().fix().local_minus_utc());
     offset(1) != offset(7)
 }
