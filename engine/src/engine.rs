@@ -3,17 +3,35 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
-use tokio::sync::mpsc;
+
+mod bundle;
+mod children;
+mod gc;
+mod handle;
+mod home;
+mod inner;
+mod inputs;
+mod launch;
+mod request;
+mod rerun;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use crate::{
+    executor::{LogLine, Update},
+    store::Durability,
+};
+pub use handle::RunHandle;
 
 use crate::{
-    data::{ScanReader, Value},
+    data::{ArtifactStore, ScanReader, Value},
     graph::Plan,
-    model::{Clock, Fault, Name, NodeIx, Recorded, RunId, RunStatus, StepStatus},
-    step::{Extensions, LogStream, Registry, SecretProvider},
+    model::{Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, event::Cause},
+    step::{Extensions, Registry, SecretProvider},
     store::StateStore,
 };
-
-pub use crate::store::Durability;
+use inner::Inner;
 
 /// How an engine is opened.
 #[derive(Debug, Clone)]
@@ -47,40 +65,6 @@ pub struct RunRequest {
     pub only: Vec<Name>,
     /// Stand-ins for steps (`tests:`): outputs by step.
     pub given: BTreeMap<Name, BTreeMap<Name, Value>>,
-}
-
-/// A run under way in this process. Dropping it does not stop the run.
-#[derive(Debug)]
-pub struct RunHandle {
-    id: RunId,
-    _private: (),
-}
-
-/// Something new about a run, for those who watch.
-#[derive(Debug, Clone)]
-pub enum Update {
-    /// A committed event.
-    Event(Recorded),
-    /// A log line, scrubbed.
-    Log {
-        /// Which step.
-        node: NodeIx,
-        /// Which item.
-        item: Option<u32>,
-        /// From where.
-        stream: LogStream,
-        /// The line.
-        line: String,
-    },
-    /// How far an attempt is; sent at most a few times a second.
-    Progress {
-        /// Which step.
-        node: NodeIx,
-        /// Work done.
-        done: u64,
-        /// All work; 0 if not known.
-        total: u64,
-    },
 }
 
 /// How a run ended, or stopped.
@@ -122,121 +106,100 @@ pub struct StepSummary {
 /// Runs pipelines and tells of them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    store: Arc<dyn StateStore>,
+    inner: Arc<Inner>,
 }
 
 impl Engine {
     /// Opens a home, making it if it is not there.
     pub async fn open(options: EngineOptions) -> Result<Self, Fault> {
-        let _ = options;
-        todo!()
+        home::open(options).await.map(|inner| Self { inner })
+    }
+
+    /// An engine over a store and artifacts of the caller's: for tests, and for other backends.
+    pub async fn with_store(
+        options: EngineOptions,
+        store: Arc<dyn StateStore>,
+        artifacts: Arc<dyn ArtifactStore>,
+    ) -> Result<Self, Fault> {
+        inner::assemble(options, store, artifacts, None).map(|inner| Self { inner })
     }
 
     /// Starts a run of a checked pipeline and owns it.
     pub async fn start(&self, plan: Arc<Plan>, request: RunRequest) -> Result<RunHandle, Fault> {
-        let _ = (plan, request);
-        todo!()
+        let new = launch::New {
+            plan,
+            request,
+            cause: Cause::Manual,
+            parent: None,
+            labels: BTreeMap::new(),
+            reused: BTreeMap::new(),
+        };
+        self.inner.launch(new).await
     }
 
     /// Goes on with an interrupted or failed run, or with one whose owner died, from its frozen bundle.
     /// A run that another live process owns is the fault `run.owned`, which names it.
     pub async fn resume(&self, run: RunId, by: &str) -> Result<RunHandle, Fault> {
-        let _ = (run, by);
-        todo!()
+        self.inner.resume(run, by).await
     }
 
     /// What [`Engine::rerun`] would do: steps reused and steps run again.
     pub async fn rerun_plan(&self, run: RunId, from: &str, plan: Option<Arc<Plan>>) -> Result<RerunPlan, Fault> {
-        let _ = (run, from, plan);
-        todo!()
+        self.inner.rerun_plan(run, from, plan).await.map(|repeat| repeat.shown)
     }
 
     /// A new run with a parent link: steps before `from` are reused where their fingerprints match.
     /// `plan` is the edited file's; `None` takes the frozen one.
     pub async fn rerun(&self, run: RunId, from: &str, plan: Option<Arc<Plan>>) -> Result<RunHandle, Fault> {
-        let _ = (run, from, plan);
-        todo!()
+        self.inner.rerun(run, from, plan).await
     }
 
     /// Asks for the end of a run, wherever it is owned. A second call interrupts it.
     pub async fn cancel(&self, run: RunId, by: &str) -> Result<(), Fault> {
-        let _ = (run, by);
-        todo!()
+        self.inner.cancel(run, by).await
     }
 
     /// Answers an approval, wherever the run is owned. An answer to something other than what was
     /// shown is refused.
     pub async fn answer(&self, run: RunId, step: &str, answer: Json, by: &str) -> Result<(), Fault> {
-        let _ = (run, step, answer, by);
-        todo!()
+        self.inner.answer(run, step, answer, by).await
     }
 
     /// A run as it stands: also one that another process owns.
     pub async fn summary(&self, run: RunId) -> Result<RunSummary, Fault> {
-        let _ = run;
-        todo!()
+        self.inner.summary(run).await
     }
 
     /// The plan of a run, from its frozen bundle.
     pub async fn plan_of(&self, run: RunId) -> Result<Arc<Plan>, Fault> {
-        let _ = run;
-        todo!()
+        self.inner.plan_of(run).await
     }
 
     /// Log lines of a step, oldest first: all attempts and items, or one item.
     pub async fn logs(&self, run: RunId, step: Option<&str>, item: Option<u32>) -> Result<Vec<LogLine>, Fault> {
-        let _ = (run, step, item);
-        todo!()
+        let (home, step) = (self.inner.home.clone(), step.map(str::to_owned));
+        let read = tokio::task::spawn_blocking(move || crate::executor::read_logs(&home, run, step.as_deref(), item));
+        read.await.map_err(|e| Fault::internal("log.read", format!("reading was stopped: {e}")))?
     }
 
     /// An output of a step that succeeded, tables ready to be read.
     pub async fn outputs(&self, run: RunId, step: &str) -> Result<BTreeMap<Name, Value>, Fault> {
-        let _ = (run, step);
-        todo!()
+        self.inner.outputs(run, step).await
     }
 
     /// Forgets runs that ended before `keep`, then removes artifacts and files that nothing names.
     pub async fn gc(&self, keep: Duration, dry: bool) -> Result<GcReport, Fault> {
-        let _ = (keep, dry);
-        todo!()
+        self.inner.gc(keep, dry).await
     }
 
     /// Reads what is recorded.
     pub fn reader(&self) -> Arc<dyn StateStore> {
-        self.store.clone()
+        self.inner.store.clone()
     }
 
     /// Interrupts what still runs here, and closes the store.
     pub async fn close(self) -> Result<(), Fault> {
-        todo!()
-    }
-}
-
-impl RunHandle {
-    /// Which run.
-    pub fn id(&self) -> RunId {
-        self.id
-    }
-
-    /// What happens from its begin (of this ownership) on. Can be taken once.
-    pub fn updates(&mut self) -> mpsc::UnboundedReceiver<Update> {
-        todo!()
-    }
-
-    /// First stage of stopping: cancels, then runs `finally`.
-    pub fn cancel(&self, by: &str) {
-        let _ = by;
-    }
-
-    /// Second stage: stops now; the run is interrupted.
-    pub fn interrupt(&self, reason: &str) {
-        let _ = reason;
-    }
-
-    /// Waits until the run has ended, is interrupted, or waits for a person (`detach_on_wait`).
-    pub async fn ended(self, detach_on_wait: bool) -> Result<RunSummary, Fault> {
-        let _ = detach_on_wait;
-        todo!()
+        self.inner.close().await
     }
 }
 
@@ -247,23 +210,6 @@ pub struct RerunPlan {
     pub reused: Vec<Name>,
     /// Steps that run again, and why.
     pub again: Vec<(Name, String)>,
-}
-
-/// A stored log line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// When.
-    pub at: crate::model::Timestamp,
-    /// Which step.
-    pub step: Name,
-    /// Which item.
-    pub item: Option<u32>,
-    /// Which attempt.
-    pub attempt: u32,
-    /// From where.
-    pub stream: LogStream,
-    /// The text.
-    pub text: String,
 }
 
 /// What `gc` removed, or would.

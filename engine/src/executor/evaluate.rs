@@ -1,5 +1,7 @@
 //! Evaluates what belongs to no attempt: conditions, `until`, `state:` and the pipeline's outputs.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::{
@@ -11,10 +13,10 @@ use super::{
     load,
 };
 use crate::{
-    data::encode,
-    expr::{Expr, Root},
+    data::{Value, encode},
+    expr::{Expr, Labelled, Root, Template},
     graph::PlanNode,
-    model::{Fault, Labels, Name, NodeIx},
+    model::{Fault, Labels, Name, NodeIx, RunId, Timestamp},
 };
 
 /// Values of `state:`, encoded.
@@ -90,6 +92,37 @@ pub(crate) fn state(
         Ok((name.clone(), encode(&value.value)?))
     });
     values.collect()
+}
+
+/// Evaluates a template that belongs to no step, such as the default of an input: it may see the run's
+/// own fields and the inputs before it.
+pub fn eval_alone(
+    template: &Template,
+    run: RunId,
+    pipeline: &str,
+    now: Timestamp,
+    inputs: &BTreeMap<Name, Value>,
+) -> Result<Value, Fault> {
+    let loaded: Loaded = template
+        .references()
+        .iter()
+        .map(|reference| {
+            let value = match &reference.root {
+                Root::Input(name) => inputs.get(name).cloned().unwrap_or(Value::Null),
+                Root::Run(field) => match field.as_str() {
+                    "id" => Value::from(run.to_string()),
+                    "pipeline" => Value::from(pipeline),
+                    "started_at" => Value::Timestamp(now.to_datetime()),
+                    "attempt" => Value::Int(1),
+                    _ => Value::Null,
+                },
+                _ => Value::Null,
+            };
+            (reference.root.clone(), Labelled::plain(value))
+        })
+        .collect();
+    let env = AttemptEnv { loaded: &loaded, item: None, outputs: None, body: None, endings: None, secrets: None, now };
+    template.eval(&env).map(|labelled| labelled.value)
 }
 
 /// Evaluates the pipeline's outputs and makes them durable.

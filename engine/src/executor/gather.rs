@@ -262,14 +262,13 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef, item: u32, key: Option<&str>
         .map_err(|e| Fault::user("items.columns", format!("the tables of the items do not fit together: {e}")))
 }
 
-/// Items that failed: which, why, after how many attempts.
+/// Items that failed: which and why.
 #[derive(Debug, Default)]
 struct Failed {
     items: Vec<i64>,
     keys: Vec<Option<String>>,
     codes: Vec<String>,
     messages: Vec<String>,
-    attempts: Vec<i64>,
 }
 
 impl Failed {
@@ -283,7 +282,6 @@ impl Failed {
         let fault = row.fault.as_ref();
         self.codes.push(fault.map(|fault| fault.code.to_string()).unwrap_or_default());
         self.messages.push(fault.map(|fault| fault.message.clone()).unwrap_or_default());
-        self.attempts.push(i64::from(row.attempts));
         Ok(())
     }
 
@@ -294,7 +292,6 @@ impl Failed {
             Arc::new(StringArray::from(self.keys.clone())),
             Arc::new(StringArray::from(self.codes.clone())),
             Arc::new(StringArray::from(self.messages.clone())),
-            Arc::new(Int64Array::from(self.attempts.clone())),
         ];
         let batch = RecordBatch::try_new(schema.clone(), columns)
             .map_err(|e| Fault::internal("items.failed", format!("the table of failed items: {e}")))?;
@@ -309,6 +306,5 @@ pub(crate) fn failed_items_schema() -> SchemaRef {
         Field::new("key", DataType::Utf8, true),
         Field::new("code", DataType::Utf8, false),
         Field::new("message", DataType::Utf8, false),
-        Field::new("attempts", DataType::Int64, false),
     ]))
 }

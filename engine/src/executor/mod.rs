@@ -26,7 +26,7 @@ mod update;
 pub use board::{Board, ItemCounts, StepFacts};
 pub use crash::{CRASH_POINTS, crash_point};
 pub use envelope::Envelope;
-pub use evaluate::{StateValues, condition, pipeline_outputs, until};
+pub use evaluate::{StateValues, condition, eval_alone, pipeline_outputs, until};
 pub use frozen::Frozen;
 pub use gather::{Gathered, gather};
 pub use keep::{Kept, Outputs, keep};
@@ -55,11 +55,6 @@ pub async fn step_outputs(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<std
 /// Whether stored outputs can still be read.
 pub async fn verify_stored(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<(), Fault> {
     load::stored_outputs(deps, stored).await.map(drop)
-}
-
-/// Decodes outputs that are kept, from where they are.
-pub async fn read_stored(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<Outputs, Fault> {
-    load::stored_outputs(deps, stored).await
 }
 
 /// The identity of a step's work, for the cache.

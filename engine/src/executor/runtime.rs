@@ -31,6 +31,9 @@ use crate::{
 pub trait ChildEnds: Send + Sync + fmt::Debug {
     /// Waits until a child has ended; gives its status, outputs and fault, as a parent's answer.
     async fn ended(&self, run: RunId) -> Result<Json, Fault>;
+
+    /// Asks for a child's end, because its parent is cancelled.
+    async fn cancel(&self, run: RunId, by: &str) -> Result<(), Fault>;
 }
 
 /// What attempts use, made once a process.

@@ -62,9 +62,7 @@ fn apply_to_run(state: &mut RunState, event: &Event, at: Timestamp) -> Result<()
         }
         Event::RunInterrupted { .. } if active || phase == Phase::Created => state.core.phase = Phase::Interrupted,
         Event::RunResumed { .. } if matches!(phase, Phase::Interrupted) || is_resumable(phase) => resume(state, at),
-        Event::RunEnded { status, outputs, fault }
-            if active && state.queues.open == [0; 3] && status.is_final() =>
-        {
+        Event::RunEnded { status, outputs, fault } if active && state.queues.open == [0; 3] && status.is_final() => {
             state.core.phase = Phase::Ended(*status);
             state.core.outputs = (*status == RunStatus::Succeeded).then(|| outputs.clone());
             state.core.fault.clone_from(fault);
@@ -122,13 +120,15 @@ fn resume(state: &mut RunState, at: Timestamp) {
             _ => closing,
         };
     }
-    // A condition that was false may have been so because of a step that runs again.
+    // A condition that was false may have been so because of a step that runs again; and what had not
+    // ended begins anew where a step that it needs does.
     let mut changed = true;
     while changed {
         changed = false;
         for ix in 0..state.nodes.len() {
-            let skipped = state.nodes[ix].skip == Some(SkipReason::Condition) && !again[ix];
-            if skipped && state.shape.nodes[ix].needs.iter().any(|need| again[need.index()]) {
+            let node = &state.nodes[ix];
+            let open = !node.status.is_final() || node.skip == Some(SkipReason::Condition);
+            if open && !again[ix] && state.shape.nodes[ix].needs.iter().any(|need| again[need.index()]) {
                 again[ix] = true;
                 changed = true;
             }
@@ -157,7 +157,9 @@ fn resume(state: &mut RunState, at: Timestamp) {
 
 fn apply_to_step(state: &mut RunState, node: NodeIx, event: &Event, at: Timestamp) -> Result<(), IllegalMove> {
     let Some((now, _)) = state.pair(node) else { return Err(IllegalMove::NoStep(node)) };
-    if !matches!(state.core.phase, Phase::Steps | Phase::Closing(_)) {
+    // An answer that comes while the run is interrupted is kept for its resume.
+    let kept = state.core.phase == Phase::Interrupted && matches!(event, Event::WaitEnded { .. });
+    if !kept && !matches!(state.core.phase, Phase::Steps | Phase::Closing(_)) {
         return Err(IllegalMove::Run { status: state.status(), event: event.name() });
     }
     let to = transition::next(node, now.status, event)?;

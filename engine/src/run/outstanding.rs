@@ -50,9 +50,10 @@ pub fn outstanding(state: &RunState, now: Timestamp) -> Vec<Command> {
         Some((at, _)) if state.free_slots() > 0 => Some(*at),
         _ => None,
     };
-    let run = state.core.deadline.filter(|_| {
-        state.core.phase == Phase::Steps && state.open(Section::Main) > 0 && !state.is_stopping()
-    });
+    let run = state
+        .core
+        .deadline
+        .filter(|_| state.core.phase == Phase::Steps && state.open(Section::Main) > 0 && !state.is_stopping());
     let waits = state.queues.waits.first().map(|(at, _)| *at);
     let overdue = state.queues.deadlines.range(..=(now, NodeIx(u32::MAX))).find(|(_, node)| {
         let running = state.get(*node).is_some_and(|step| step.status == StepStatus::Running && !step.checking);
@@ -78,8 +79,9 @@ impl RunState {
 
     /// Whether nothing of a running fan-out that will not go on is under way.
     pub(super) fn has_nothing_under_way(&self, node: NodeIx) -> bool {
-        self.get(node)
-            .is_some_and(|state| state.items.as_ref().is_none_or(|items| items.under_way.is_empty() && !items.complete()))
+        self.get(node).is_some_and(|state| {
+            state.items.as_ref().is_none_or(|items| items.under_way.is_empty() && !items.complete())
+        })
     }
 
     /// Whether only the pipeline's outputs are left to evaluate.

@@ -136,9 +136,7 @@ impl RunState {
         shape.needs.iter().any(|need| {
             let Some((state, shape)) = self.pair(*need) else { return false };
             match state.status {
-                StepStatus::Failed => {
-                    !shape.continue_on_error || planted::has(Bug::ForgetsContinueOnError)
-                }
+                StepStatus::Failed => !shape.continue_on_error || planted::has(Bug::ForgetsContinueOnError),
                 StepStatus::Cancelled => true,
                 StepStatus::Skipped => state.skip == Some(SkipReason::Upstream),
                 _ => false,
@@ -228,8 +226,8 @@ impl RunState {
         if !self.is_active(shape.section) {
             return;
         }
-        let reused = state.attempt == 0
-            && self.core.origin.as_ref().is_some_and(|origin| origin.reused.contains_key(&node));
+        let reused =
+            state.attempt == 0 && self.core.origin.as_ref().is_some_and(|origin| origin.reused.contains_key(&node));
         if reused {
             self.queues.to_reuse.insert(node);
             return;

@@ -78,8 +78,7 @@ pub(super) mod cells {
     /// Two items a byte, in base 64; the number of items comes first.
     pub(crate) fn serialize<S: Serializer>(cells: &[Arc<Vec<u8>>], serializer: S) -> Result<S::Ok, S::Error> {
         let all: Vec<u8> = cells.iter().flat_map(|chunk| chunk.iter().copied()).collect();
-        let packed: Vec<u8> =
-            all.chunks(2).map(|pair| pair[0] | (pair.get(1).copied().unwrap_or(0) << 4)).collect();
+        let packed: Vec<u8> = all.chunks(2).map(|pair| pair[0] | (pair.get(1).copied().unwrap_or(0) << 4)).collect();
         (all.len(), STANDARD.encode(packed)).serialize(serializer)
     }
 
@@ -92,5 +91,19 @@ pub(super) mod cells {
         }
         all.truncate(count);
         Ok(all.chunks(super::super::items::CHUNK).map(|chunk| Arc::new(chunk.to_vec())).collect())
+    }
+}
+
+/// A JSON value that may be absent, `null` and absence told apart: a list of none or one.
+pub(super) mod maybe_json {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value as Json;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Json>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_slice().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+        Ok(Vec::<Json>::deserialize(deserializer)?.pop())
     }
 }

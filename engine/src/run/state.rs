@@ -40,6 +40,7 @@ pub(super) struct Core {
     pub(super) failed: bool,
     /// A step of `finally` failed and that counts for the run.
     pub(super) closing_failed: bool,
+    #[serde(with = "super::snapshot::maybe_json")]
     pub(super) outputs: Option<Json>,
 }
 
@@ -78,6 +79,7 @@ pub(super) struct NodeState {
     /// When it may start, if not at once.
     pub(super) due: Option<Timestamp>,
     pub(super) wait: Option<Wait>,
+    #[serde(with = "super::snapshot::maybe_json")]
     pub(super) answer: Option<Json>,
     /// The answer came and the attempt that parked has not gone on.
     pub(super) answered: bool,
@@ -292,8 +294,7 @@ impl RunState {
 
     /// Whether nothing further of `steps` starts.
     pub(super) fn is_ending(&self, node: NodeIx) -> bool {
-        self.section_of(node) == Section::Main
-            && (self.is_stopping() || (self.shape.fail_fast && self.core.failed))
+        self.section_of(node) == Section::Main && (self.is_stopping() || (self.shape.fail_fast && self.core.failed))
     }
 
     /// Whether what runs of `steps` is stopped.
@@ -308,8 +309,7 @@ impl RunState {
     }
 
     pub(super) fn is_over_deadline(&self, node: NodeIx, now: Timestamp) -> bool {
-        self.deadline_of(node).is_some_and(|at| at <= now)
-            && !super::planted::has(super::planted::Bug::IgnoresDeadline)
+        self.deadline_of(node).is_some_and(|at| at <= now) && !super::planted::has(super::planted::Bug::IgnoresDeadline)
     }
 
     /// Whether what runs of a step is to be stopped: all of `steps` is, or it is over its deadline. A

@@ -103,11 +103,13 @@ impl Driver {
     }
 
     /// Requests of other processes.
-    async fn poll(&mut self, batch: &mut Batch) {
+    pub(super) async fn poll(&mut self, batch: &mut Batch) {
         let Ok(requests) = self.hub.store.requests(self.run.id, self.asked).await else { return };
+        let old = std::mem::take(&mut self.old_requests);
         for request in requests {
             self.asked = self.asked.max(request.id);
             match request.kind {
+                RequestKind::Cancel | RequestKind::Interrupt if old => {}
                 RequestKind::Cancel => {
                     let _ = self.sender.send(Message::Cancel { by: request.by });
                 }

@@ -73,15 +73,30 @@ impl Driver {
             let answer = children.ended(child).await.unwrap_or_else(|fault: Fault| {
                 serde_json::json!({
                     "run": child.to_string(), "status": "failed", "outputs": {},
-                    "fault": {"code": fault.code, "message": fault.message},
+                    "fault": serde_json::to_value(&fault).unwrap_or_default(),
                 })
             });
             let _ = sender.send(Message::Input(Input::Answer { node, answer, by: child.to_string() }));
         });
     }
 
+    /// Children of a cancelled run are cancelled.
+    pub(super) fn cancel_children(&mut self, by: &str) {
+        for (node, child) in &self.children {
+            let waits = self.run.board.with(*node, |f| matches!(f.wait, Some(Wait::Run { run }) if run == *child));
+            if waits != Some(false) {
+                let (children, child, by) = (self.hub.executor.deps().children.clone(), *child, by.to_owned());
+                tokio::spawn(async move {
+                    if let Err(fault) = children.cancel(child, &by).await {
+                        tracing::warn!(run = %child, "a child was not cancelled: {fault}");
+                    }
+                });
+            }
+        }
+    }
+
     /// After a recovery: children that steps wait for are watched again.
-    pub(crate) fn watch_children(&mut self) {
+    pub(super) fn watch_children(&mut self) {
         for ix in 0..self.run.plan.nodes.len() {
             let node = NodeIx(ix as u32);
             if let Some(Some(Wait::Run { run })) = self.run.board.with(node, |facts| facts.wait.clone()) {

@@ -29,6 +29,8 @@ use crate::{
 const BATCH: usize = 4096;
 /// A snapshot is written after this many events.
 const SNAPSHOT: u64 = 4000;
+/// How often requests of other processes are looked for, beside the doorbell.
+const POLL: Duration = Duration::from_secs(1);
 /// How long attempts have to stop when a run is interrupted.
 const STOPPING: Duration = Duration::from_secs(12);
 
@@ -43,6 +45,12 @@ pub struct Stand {
     pub needs_person: bool,
     /// Why the driver gave up, if it did.
     pub broken: Option<Fault>,
+    /// The pipeline's outputs, encoded, once it ended well.
+    pub outputs: Option<serde_json::Value>,
+    /// The first fault that counts.
+    pub fault: Option<Fault>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// What every driver of a process shares.
@@ -74,6 +82,10 @@ pub(crate) struct Driver {
     pub(super) waiting: Vec<Message>,
     pub(super) wake: Option<Timestamp>,
     pub(super) asked: i64,
+    pub(super) next_poll: tokio::time::Instant,
+    /// Requests to stop that were made before this owner do not count.
+    pub(super) old_requests: bool,
+    pub(super) ended_at: Option<Timestamp>,
     pub(super) cancels: u32,
     pub(super) since_snapshot: u64,
 }
@@ -113,6 +125,9 @@ impl Driver {
             waiting: Vec::new(),
             wake: None,
             asked: 0,
+            next_poll: tokio::time::Instant::now() + POLL,
+            old_requests: false,
+            ended_at: None,
             cancels: 0,
             since_snapshot: 0,
         };
@@ -152,7 +167,23 @@ impl Driver {
         }
         let broken = stop.map(|stop| stop.fault());
         self.run.updates.end();
-        self.stand.send_replace(Stand { status: Some(status), over: true, needs_person: false, broken });
+        self.stand.send_replace(Stand {
+            status: Some(status),
+            over: true,
+            needs_person: false,
+            broken,
+            outputs: self.state.run_outputs().cloned(),
+            fault: self.state.fault().cloned(),
+            ended_at: self.ended_at,
+        });
+    }
+
+    /// Before driving a run that another owner drove: children that steps wait for are watched again,
+    /// and answers given meanwhile are looked for at once.
+    pub(crate) fn after_recovery(&mut self) {
+        self.old_requests = true;
+        self.next_poll = tokio::time::Instant::now();
+        self.watch_children();
     }
 
     fn is_over(&self) -> bool {
@@ -203,6 +234,10 @@ impl Driver {
                 () = asleep => {
                     self.wake = None;
                     batch.inputs.push(Input::Tick);
+                }
+                () = tokio::time::sleep_until(self.next_poll) => {
+                    self.next_poll = tokio::time::Instant::now() + POLL;
+                    self.poll(&mut batch).await;
                 }
             }
         }
@@ -301,13 +336,15 @@ impl Driver {
                     self.release(*node);
                 }
                 Event::StepWaiting { node, wait: Wait::Run { run }, .. } => self.watch_child(*node, *run),
+                Event::CancelRequested { by } => self.cancel_children(by),
+                Event::RunEnded { .. } => self.ended_at = Some(recorded.at),
                 _ => {}
             }
             self.run.updates.send(Update::Event(recorded));
         }
         let status = self.state.status();
         let needs_person = status == RunStatus::Waiting && self.waits_for_person();
-        self.stand.send_replace(Stand { status: Some(status), over: false, needs_person, broken: None });
+        self.stand.send_replace(Stand { status: Some(status), needs_person, ..Stand::default() });
     }
 
     fn waits_for_person(&self) -> bool {

@@ -14,4 +14,4 @@ pub(crate) use commit::Birth;
 pub(crate) use driver::Driver;
 pub use driver::{Hub, Stand};
 pub(crate) use message::Message;
-pub(crate) use recover::{Recovered, recover, shape_of};
+pub(crate) use recover::{recover, shape_of};

@@ -31,6 +31,15 @@ impl Scope {
         }
     }
 
+    /// What nesting a scope in another one records: (scope, parent). A step is in its run.
+    pub(super) fn links(&self, within: &Self) -> Vec<(String, String)> {
+        let step = |scope: &Self| match scope {
+            Self::Step(run, _) => Some((scope.key(), Self::Run(*run).key())),
+            Self::Run(_) | Self::Named(_) => None,
+        };
+        [Some((self.key(), within.key())), step(within)].into_iter().flatten().collect()
+    }
+
     /// The scopes that a journal key belongs to by itself: its step's and its run's.
     pub(super) fn of(key: &JournalKey) -> Vec<String> {
         let step = key.node.map(|node| Self::Step(key.run, node).key());

@@ -166,7 +166,7 @@ impl RunWriter for MemoryStore {
         inner.bundles.entry(revision).or_insert(new.bundle);
         if let Some(parent) = new.parent {
             inner.children.insert(parent, new.id);
-            inner.scopes.insert(Scope::Run(new.id).key(), Scope::Step(parent.0, parent.1).key());
+            inner.scopes.extend(Scope::Run(new.id).links(&Scope::Step(parent.0, parent.1)));
         }
         let mut run = Run {
             pipeline: new.pipeline,
@@ -423,7 +423,7 @@ impl Ledger for MemoryStore {
     }
 
     async fn nest(&self, scope: &Scope, within: &Scope) -> Result<(), StoreError> {
-        self.lock().scopes.insert(scope.key(), within.key());
+        self.lock().scopes.extend(scope.links(within));
         Ok(())
     }
 

@@ -2,18 +2,26 @@
 //! between processes, and artifacts on disk.
 
 mod append;
+mod artifacts;
+pub mod bench;
+mod doorbell;
 mod durability;
+mod home;
 mod ledger;
 mod memory;
 mod named;
+mod owners;
 mod query;
 mod sqlite;
 mod traits;
 
 pub use append::{Append, Committed, ItemRow, OutputRow, StoreError};
+pub use artifacts::{LocalArtifacts, Swept};
+pub use doorbell::Doorbell;
 pub use durability::Durability;
 pub use ledger::{Balance, Ledger, Scope, Unsettled};
 pub use memory::MemoryStore;
+pub use owners::{Holder, OwnerLock, ServeLock};
 pub use query::{Cursor, Entry, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView};
 pub use sqlite::SqliteStore;
 pub use traits::{CacheEntry, NewRun, OwnerRecord, Request, RequestKind, Requests, RunReader, RunWriter, StateStore};

@@ -10,7 +10,7 @@ use crate::{
     step::JournalStore,
 };
 
-use super::{Append, Committed, ItemFilter, Ledger, ItemView, RunFilter, RunLog, RunView, StepView, StoreError};
+use super::{Append, Committed, ItemFilter, ItemView, Ledger, RunFilter, RunLog, RunView, StepView, StoreError};
 
 /// A run to be created: its bundle, its first events, its owner, all in one transaction.
 #[derive(Debug, Clone)]

@@ -1,1 +1,7 @@
 //! Harnesses and conformance suites for those who extend Millwork.
+
+pub mod faulty;
+pub mod simulation;
+pub mod store_suite;
+
+pub use faulty::{FaultKind, FaultPlan, FaultyStore};

@@ -63,7 +63,10 @@ outputs:
         let at = config.path.span;
         let child = cx.child(&config.path).map_err(|why| {
             let message = format!("the pipeline `{}` cannot be used: {why}", config.path.value);
-            vec![Diagnostic::new(Code::IncludeFailed, at, message).help("`millwork check` on that file shows all problems")]
+            vec![
+                Diagnostic::new(Code::IncludeFailed, at, message)
+                    .help("`millwork check` on that file shows all problems"),
+            ]
         })?;
         let mut ports = Ports::none();
         for (name, ty) in child.outputs {
@@ -80,7 +83,8 @@ outputs:
             if !child.inputs.contains_key(name.as_str()) {
                 let message = format!("the pipeline `{}` has no input `{name}`", config.path.value);
                 let names: Vec<&str> = child.inputs.keys().map(|name| name.as_str()).collect();
-                let help = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+                let help =
+                    if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
                 problems.push(Diagnostic::new(Code::UnknownKey, given.span(), message).help(help));
             }
         }

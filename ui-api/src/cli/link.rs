@@ -3,18 +3,15 @@
 use std::{collections::BTreeMap, path::Path};
 
 use millwork_engine::{
-    diag::{Diagnostic, Severity, Source, Span},
+    diag::{self, Diagnostic, Severity, Source},
     graph::{self, CheckOptions, CheckedPipeline, Drawing, Plan},
-    model::{Fault, Name, StepStatus},
+    model::{Name, StepStatus},
     spec,
     step::Registry,
 };
 use serde_json::Value as Json;
 
-use super::{
-    args::GraphFormat,
-    output::{Output, Tone},
-};
+use super::{args::GraphFormat, output::Output};
 
 /// Reads and checks a text.
 pub(super) fn check(
@@ -51,58 +48,20 @@ fn broken(source: Source, diagnostics: Vec<Diagnostic>) -> CheckedPipeline {
     CheckedPipeline { source, plan: None, diagnostics, untyped: Vec::new() }
 }
 
-/// Problems with the lines of the file: head, place, the line, what is marked in it, help.
+/// Problems with the lines of the file.
 pub(super) fn render(source: &Source, problems: &[Diagnostic], output: &Output) -> String {
-    let shown = problems.iter().map(|problem| {
-        let (tone, word) = match problem.severity {
-            Severity::Error => (Tone::Bad, "error"),
-            Severity::Warning => (Tone::Warn, "warning"),
-        };
-        let head = output.paint(tone, format!("{word}[{}]", problem.code));
-        let mut text = format!("{head}: {}\n", problem.message);
-        text.push_str(&marked(source, problem.primary.span, &problem.primary.text, output));
-        for label in &problem.secondary {
-            text.push_str(&marked(source, label.span, &label.text, output));
-        }
-        if let Some(suggestion) = &problem.suggestion {
-            text.push_str(&format!("  did you mean `{}`?\n", suggestion.replacement));
-        }
-        if let Some(help) = &problem.help {
-            text.push_str(&format!("  help: {help}\n"));
-        }
-        text
-    });
-    shown.collect::<Vec<_>>().join("\n")
-}
-
-/// One line of the file with a place underlined.
-fn marked(source: &Source, span: Span, words: &str, output: &Output) -> String {
-    let at = source.position(span.start);
-    let line: String = source.text().lines().nth(at.line - 1).unwrap_or_default().replace('\t', " ");
-    let inside = source.slice(span);
-    let marks = inside.lines().next().unwrap_or_default().chars().count().max(1);
-    let number = at.line.to_string();
-    let room = output.width().saturating_sub(number.len() + 5).max(20);
-    // A line longer than the terminal is shown from a little before the place.
-    let skip = if at.column + marks > room { at.column.saturating_sub(room / 3) } else { 0 };
-    let shown: String = line.chars().skip(skip).take(room).collect();
-    let (column, marks) = (at.column - 1 - skip.min(at.column - 1), marks.min(room));
-    let gap = " ".repeat(number.len());
-    let under = output.paint(Tone::Bad, "^".repeat(marks));
-    let words = if words.is_empty() { String::new() } else { format!(" {words}") };
-    let place = format!("{}:{}:{}", source.name(), at.line, at.column);
-    format!("{gap} ╭ {place}\n{number} │ {shown}\n{gap} ╰ {}{under}{words}\n", " ".repeat(column))
+    diag::render(source, problems, output.width(), output.colour())
 }
 
 /// The standard form of a text.
 pub(super) fn format(source: &Source) -> Result<String, Vec<Diagnostic>> {
-    Ok(source.text().to_owned())
+    spec::format(source)
 }
 
 /// The JSON Schema of pipelines.
-pub(super) fn schema(registry: &Registry) -> Result<Json, Fault> {
-    let _ = registry;
-    Err(Fault::internal("cli.link", "the schema is not linked in"))
+pub(super) fn schema(registry: &Registry) -> Json {
+    let kinds: Vec<_> = registry.kinds().map(|kind| (kind.name(), kind.summary(), kind.schema())).collect();
+    spec::json_schema(&kinds)
 }
 
 /// A picture of a plan.

@@ -27,8 +27,27 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn every_command_has_help() {
     let here = folder(&[]);
     let commands = [
-        "init", "run", "check", "fmt", "plan", "test", "runs", "why", "explain", "schema", "steps", "graph", "gc",
-        "doctor", "completions", "runs list", "runs show", "runs logs", "runs cancel", "runs resume", "runs approve",
+        "init",
+        "run",
+        "check",
+        "fmt",
+        "plan",
+        "test",
+        "runs",
+        "why",
+        "explain",
+        "schema",
+        "steps",
+        "graph",
+        "gc",
+        "doctor",
+        "completions",
+        "runs list",
+        "runs show",
+        "runs logs",
+        "runs cancel",
+        "runs resume",
+        "runs approve",
         "runs rerun",
     ];
     for command in commands {

@@ -149,6 +149,8 @@ pub(super) fn bare_step(id: Spanned<Name>) -> StepSpec {
         persist: Persist::Always,
         state: IndexMap::new(),
         memory: None,
+        budget: None,
+        permissions: None,
         description: None,
     }
 }

@@ -5,7 +5,10 @@ use super::lines::check_with;
 /// What each problem is and what it underlines.
 fn found(text: &str) -> Vec<String> {
     let checked = check_with(text, &[]);
-    assert_eq!(checked.plan.is_some(), checked.diagnostics.iter().all(|d| d.severity == crate::diag::Severity::Warning));
+    assert_eq!(
+        checked.plan.is_some(),
+        checked.diagnostics.iter().all(|d| d.severity == crate::diag::Severity::Warning)
+    );
     checked.diagnostics.iter().map(|d| format!("{} {}", d.code, checked.source.slice(d.primary.span))).collect()
 }
 
@@ -46,7 +49,10 @@ fn mistakes_have_a_code_and_a_place() {
         ("input x int `${{ today() }}`\na pure n=`${{ inputs.x }}`", &["T0001 ${{ today() }}"]),
         ("input x int\ninput y int `${{ inputs.x }}`\na pure n=`${{ inputs.x + inputs.y }}`", &["E0020 x"]),
         // What may be missing.
-        ("input x bool\na pure if=`inputs.x`\nb pure n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
+        (
+            "input x bool\na pure if=`inputs.x`\nb pure n=`${{ steps.a.outputs.n }}`",
+            &["T0002 ${{ steps.a.outputs.n }}"],
+        ),
         ("a pure continue\nb pure n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
         ("a pure\nfinally:\nb pure n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
         ("a pure\nb pure if=`always()` n=`${{ steps.a.outputs.n }}`", &["T0002 ${{ steps.a.outputs.n }}"]),
@@ -64,7 +70,10 @@ fn mistakes_have_a_code_and_a_place() {
         ("input l `list<int>`\na pure for=`inputs.l` s=`${{ item }}`", &["T0001 ${{ item }}"]),
         ("input l `list<int>`\na pure for=`inputs.l` s=`${{ item_key }}`", &["E0020 item_key"]),
         ("input l `list<int>?`\na pure for=`inputs.l`", &["T0002 inputs.l"]),
-        ("input l `list<int>`\na pure for=`inputs.l`\nb pure n=`${{ steps.a.outputs.n }}`", &["T0001 ${{ steps.a.outputs.n }}"]),
+        (
+            "input l `list<int>`\na pure for=`inputs.l`\nb pure n=`${{ steps.a.outputs.n }}`",
+            &["T0001 ${{ steps.a.outputs.n }}"],
+        ),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure\nb pure n=`${{ steps.i.outputs.n }}`", &["E0020 i"]),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure for=`inputs.l`", &["G0009 i"]),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure needs=j\n  j pure needs=i", &["G0003 j"]),

@@ -10,14 +10,8 @@ fn outputs(text: &str, step: &str) -> Vec<String> {
 #[test]
 fn others_see_the_outputs_of_a_fan_out_as_lists_and_tables() {
     let failed = "failed_items: table<item: int, key: string, code: string, message: string>";
-    assert_eq!(
-        outputs("a rows for=`[1, 2]`", "a"),
-        ["table: table<_item: int, a: int, b: string>", failed],
-    );
-    assert_eq!(
-        outputs("a rows for=`[1, 2]` key=`item`", "a")[0],
-        "table: table<_item: string, a: int, b: string>",
-    );
+    assert_eq!(outputs("a rows for=`[1, 2]`", "a"), ["table: table<_item: int, a: int, b: string>", failed],);
+    assert_eq!(outputs("a rows for=`[1, 2]` key=`item`", "a")[0], "table: table<_item: string, a: int, b: string>",);
     assert_eq!(outputs("a pure for=`[1, 2]`", "a")[0], "n: list<int>");
     assert_eq!(outputs("a pure for=`[1, 2]` min=0.5", "a")[0], "n: list<int?>");
     assert_eq!(outputs("a pure for=`[1, 2]` if=`item > 1`", "a")[0], "n: list<int?>");
@@ -76,7 +70,8 @@ fn an_included_pipeline_gives_its_types_and_belongs_to_the_bundle() {
 #[test]
 fn strict_lists_what_is_not_typed() {
     let checked = check_with("input x any\na pure n=`${{ inputs.x }}`", &[]);
-    let places: Vec<_> = checked.untyped.iter().map(|(span, what)| (checked.source.slice(*span), what.as_str())).collect();
+    let places: Vec<_> =
+        checked.untyped.iter().map(|(span, what)| (checked.source.slice(*span), what.as_str())).collect();
     assert!(places.contains(&("${{ inputs.x }}", "`n` needs int and is not known before the run")), "{places:?}");
 }
 

@@ -12,7 +12,7 @@ use crate::{
 
 impl Decider<'_> {
     pub(super) fn condition(&mut self, node: NodeIx, holds: Result<bool, Fault>) -> Result<(), IllegalInput> {
-        if !self.state.queues.evaluating.contains(&node) {
+        if !self.is_active() || !self.state.queues.evaluating.contains(&node) {
             return Ok(());
         }
         match holds {
@@ -68,11 +68,8 @@ impl Decider<'_> {
         let Some((state, shape)) = self.state.pair(node) else { return Ok(()) };
         let (attempt, failed) = (state.attempt, state.attempt - state.floor);
         let failed = if planted::has(Bug::OneRetryTooMany) { failed.saturating_sub(1) } else { failed };
-        let delay = if self.state.is_ending(node) {
-            None
-        } else {
-            shape.retry.next_delay(failed, &fault, (self.chance)())
-        };
+        let delay =
+            if self.state.is_ending(node) { None } else { shape.retry.next_delay(failed, &fault, (self.chance)()) };
         match delay {
             Some(delay) => {
                 let retry_at = self.now.after(delay);

@@ -20,7 +20,8 @@ impl Decider<'_> {
                 continue;
             }
             let Some((state, _)) = self.state.pair(node) else { continue };
-            let (status, begun, checking) = (state.status, state.attempt > state.floor || state.iterations > 0, state.checking);
+            let (status, begun, checking) =
+                (state.status, state.attempt > state.floor || state.iterations > 0, state.checking);
             match status {
                 StepStatus::Pending => self.emit(Event::StepSkipped { node, reason: SkipReason::RunEnding })?,
                 StepStatus::Ready if !begun => self.emit(Event::StepSkipped { node, reason: SkipReason::RunEnding })?,
@@ -29,7 +30,7 @@ impl Decider<'_> {
                     self.emit(Event::StepCancelled { node })?;
                 }
                 StepStatus::Running if self.state.is_fan_out(node) => {
-                    self.cancel_items(node, |due| due.is_some())?;
+                    self.drop_delayed_items(node)?;
                     if self.state.has_nothing_under_way(node) {
                         self.emit(Event::StepCancelled { node })?;
                     }
@@ -60,7 +61,7 @@ impl Decider<'_> {
                 StepStatus::Ready | StepStatus::Waiting => self.fail_over_deadline(node)?,
                 StepStatus::Running if state.checking => self.fail_over_deadline(node)?,
                 StepStatus::Running if self.state.is_fan_out(node) => {
-                    self.cancel_items(node, |due| due.is_some())?;
+                    self.drop_delayed_items(node)?;
                     if self.state.has_nothing_under_way(node) {
                         self.fail_over_deadline(node)?;
                     }

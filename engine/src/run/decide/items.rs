@@ -4,7 +4,7 @@ use super::{Decider, IllegalInput};
 use crate::{
     graph::Form,
     model::{
-        Event, Fault, Labels, NodeIx, StepStatus,
+        Event, Fault, Labels, NodeIx, StepStatus, Timestamp,
         event::{ItemOutcome, ItemRange, ItemRetry, StoredOutputs},
     },
     run::{
@@ -29,9 +29,7 @@ impl Decider<'_> {
                     .help("make the list from the run's inputs and the outputs of steps, or start a new run");
                 self.emit(Event::StepFailed { node, attempt, fault, partial: None })
             }
-            (Err(fault), None) => self.emit(Event::StepFailed { node, attempt, fault, partial: None }),
-            // A list that cannot be evaluated again holds up no item that is under way.
-            (Err(fault), Some(_)) => self.emit(Event::StepFailed { node, attempt, fault, partial: None }),
+            (Err(fault), _) => self.emit(Event::StepFailed { node, attempt, fault, partial: None }),
         }
     }
 
@@ -88,12 +86,14 @@ impl Decider<'_> {
         self.cancel_items(node, |_| true)
     }
 
+    /// Ends a fan-out's items that are between two attempts. One that is due may run already.
+    pub(super) fn drop_delayed_items(&mut self, node: NodeIx) -> Result<(), IllegalInput> {
+        let now = self.now;
+        self.cancel_items(node, |due| due.is_some_and(|due| due > now))
+    }
+
     /// Ends those items with a slot for which `which` holds of their due time.
-    pub(super) fn cancel_items(
-        &mut self,
-        node: NodeIx,
-        which: impl Fn(Option<crate::model::Timestamp>) -> bool,
-    ) -> Result<(), IllegalInput> {
+    fn cancel_items(&mut self, node: NodeIx, which: impl Fn(Option<Timestamp>) -> bool) -> Result<(), IllegalInput> {
         let Some(items) = self.state.get(node).and_then(|state| state.items.as_ref()) else { return Ok(()) };
         let ended: BTreeMap<u32, ItemOutcome> = items
             .under_way

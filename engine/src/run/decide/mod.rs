@@ -49,8 +49,14 @@ pub fn decide_many(
     now: Timestamp,
     chance: &mut impl FnMut() -> f64,
 ) -> Result<Vec<Event>, IllegalInput> {
-    let mut decider =
-        Decider { state: state.clone(), events: Vec::new(), now, chance, settled: BTreeMap::new(), retried: BTreeMap::new() };
+    let mut decider = Decider {
+        state: state.clone(),
+        events: Vec::new(),
+        now,
+        chance,
+        settled: BTreeMap::new(),
+        retried: BTreeMap::new(),
+    };
     for input in inputs {
         decider.take(input)?;
     }

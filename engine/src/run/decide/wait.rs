@@ -1,11 +1,15 @@
 use serde_json::Value as Json;
 
 use super::{Decider, IllegalInput};
-use crate::model::{Event, Fault, NodeIx, StepStatus, Wait};
+use crate::{
+    model::{Event, Fault, NodeIx, StepStatus, Wait},
+    run::state::Phase,
+};
 
 impl Decider<'_> {
     pub(super) fn answer(&mut self, node: NodeIx, answer: Json, by: String) -> Result<(), IllegalInput> {
-        if !self.is_active() || self.state.step_status(node) != StepStatus::Waiting {
+        let open = self.is_active() || self.state.core.phase == Phase::Interrupted;
+        if !open || self.state.step_status(node) != StepStatus::Waiting {
             return Ok(());
         }
         self.emit(Event::WaitEnded { node, answer, by })

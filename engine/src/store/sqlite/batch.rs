@@ -1,5 +1,5 @@
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 use sqlx::{Arguments, Encode, Type};
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
 /// Statements and their values, sent to SQLite in one call: each call costs a hop to another thread,
 /// which is more than a small statement.

@@ -1,7 +1,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, SqliteConnection,
+    AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 
@@ -101,4 +101,21 @@ async fn try_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, 
 async fn version(conn: &mut SqliteConnection) -> Result<usize, sqlx::Error> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(conn).await?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// How long single-row commits take with the settings of the store, without the store.
+pub(in super::super) async fn commit_times(
+    file: &Path,
+    rounds: u32,
+    durability: Durability,
+) -> Result<Vec<Duration>, StoreError> {
+    let mut conn = writer(&options(file, durability)).await?;
+    let mut times = Vec::new();
+    for n in 0..rounds {
+        let begin = std::time::Instant::now();
+        sqlx::query("INSERT INTO scopes VALUES (?, '')").bind(n.to_string()).execute(&mut conn).await?;
+        times.push(begin.elapsed());
+    }
+    conn.close().await?;
+    Ok(times)
 }

@@ -11,7 +11,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{
     super::{Committed, StoreError},
     batch::Batch,
-    op::{Answer, Create, EventRow, Events, Job, Op, Parent, Prepared, PreparedItem, Refusal},
+    op::{Answer, Create, EventRow, Events, Job, Op, Prepared, PreparedItem, Refusal},
     single,
 };
 use crate::model::{Clock, Digest, RunId};
@@ -32,7 +32,7 @@ struct Head {
 struct Rows<'a> {
     bundles: Vec<(Digest, &'a Arc<str>)>,
     runs: Vec<(i64, &'a Create)>,
-    scopes: Vec<(&'a Create, &'a Parent)>,
+    scopes: Vec<&'a (String, String)>,
     heads: Vec<(i64, u64, &'a Prepared)>,
     events: Vec<(i64, &'a EventRow)>,
     steps: Vec<(i64, u32, i64)>,
@@ -58,11 +58,7 @@ pub(super) async fn commit(
     done
 }
 
-async fn attempt(
-    conn: &mut SqliteConnection,
-    jobs: &[Job],
-    clock: &dyn Clock,
-) -> Result<Vec<Outcome>, sqlx::Error> {
+async fn attempt(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -> Result<Vec<Outcome>, sqlx::Error> {
     let (heads, mut next_key) = begin(conn, jobs).await?;
     let mut outcomes = Vec::with_capacity(jobs.len());
     let (mut touched, mut children) = (HashSet::new(), HashSet::new());
@@ -71,7 +67,7 @@ async fn attempt(
         let outcome = match &job.op {
             Op::Append(append) if touched.insert(append.run) => {
                 let head = heads.get(&*append.id).copied();
-                Some(check_append(conn, append, head, clock).await?.map(|fresh| {
+                Some(check_append(conn, append, head).await?.map(|fresh| {
                     let seq = if let Some(key) = fresh.write {
                         rows.append(key, append);
                         append.after + append.events.rows.len() as u64
@@ -147,7 +143,6 @@ async fn check_append(
     conn: &mut SqliteConnection,
     append: &Prepared,
     head: Option<Head>,
-    _clock: &dyn Clock,
 ) -> Result<Result<Fresh, Refusal>, sqlx::Error> {
     let Some(head) = head else { return Ok(Err(StoreError::NoRun(append.run).into())) };
     if head.epoch != append.epoch {
@@ -199,7 +194,7 @@ impl<'a> Rows<'a> {
         if !self.bundles.iter().any(|(revision, _)| *revision == create.revision) {
             self.bundles.push((create.revision, &create.bundle));
         }
-        self.scopes.extend(create.parent.as_ref().map(|parent| (create, parent)));
+        self.scopes.extend(&create.scopes);
         self.runs.push((key, create));
         self.events(key, &create.events);
     }
@@ -242,8 +237,8 @@ impl<'a> Rows<'a> {
             b.value(run.status).value(run.created_at).value(run.ended_at);
             b.value(run.events.rows.len() as i64).value(1_i64).value(run.owner.as_str());
         });
-        batch.rows("INSERT INTO scopes VALUES", 2, ignore, &self.scopes, |b, (run, parent)| {
-            b.value(Arc::clone(&run.id)).value(format!("{}/{}", parent.run, parent.node));
+        batch.rows("INSERT INTO scopes VALUES", 2, ignore, &self.scopes, |b, (scope, within)| {
+            b.value(scope.as_str()).value(within.as_str());
         });
         let head = "UPDATE runs SET seq = v.column2, status = v.column3, ended_at = v.column4 FROM (VALUES";
         let tail = ") AS v WHERE runs.key = v.column1";

@@ -10,4 +10,5 @@ mod single;
 mod store;
 mod writer;
 
+pub(super) use connect::commit_times;
 pub use store::SqliteStore;

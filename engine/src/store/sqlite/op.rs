@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{
-    super::{Append, Committed, NewRun, OwnerRecord, StoreError, named},
+    super::{Append, Committed, NewRun, OwnerRecord, Scope, StoreError, named},
     codec::{Numbered, amount, or_whole, to_json},
 };
 use crate::{
@@ -24,7 +24,7 @@ pub(super) enum Op {
     Finish { key: JournalKey, request: Digest, result: String, settle: Settlement },
     Release { key: JournalKey },
     Limit { scope: String, resource: Resource, limit: Option<u64> },
-    Nest { scope: String, within: String },
+    Nest { links: Vec<(String, String)> },
 }
 
 /// What came of it.
@@ -76,6 +76,8 @@ pub(super) struct Create {
     pub(super) revision: Digest,
     pub(super) bundle: Arc<str>,
     pub(super) parent: Option<Parent>,
+    /// The scopes that the run's budget is nested in.
+    pub(super) scopes: Vec<(String, String)>,
     pub(super) owner: String,
     pub(super) events: Events,
     pub(super) status: i64,
@@ -144,6 +146,9 @@ impl Create {
                 node: i64::from(node.0),
                 item: or_whole(item),
             }),
+            scopes: new
+                .parent
+                .map_or_else(Vec::new, |(run, node, _)| Scope::Run(new.id).links(&Scope::Step(run, node))),
             owner: new.owner.to_string(),
             status: new.status.number(),
             created_at: at(new.events.first()),

@@ -105,7 +105,9 @@ impl Reader {
 
     pub(super) async fn steps(&self, run: RunId) -> Result<Vec<StepView>, StoreError> {
         let mut batch = Batch::default();
-        batch.statement("SELECT s.node, s.status FROM runs r JOIN steps s ON s.run = r.key WHERE r.id = ? ORDER BY s.node");
+        batch.statement(
+            "SELECT s.node, s.status FROM runs r JOIN steps s ON s.run = r.key WHERE r.id = ? ORDER BY s.node",
+        );
         batch.value(run.to_string());
         let step = |row: &SqliteRow| {
             let (node, status) = (row.try_get::<u32, _>(0)?, row.try_get(1)?);
@@ -136,7 +138,12 @@ impl Reader {
         self.of_run(run, batch).await?.iter().map(recorded).collect()
     }
 
-    pub(super) async fn items(&self, run: RunId, node: NodeIx, filter: &ItemFilter) -> Result<Vec<ItemView>, StoreError> {
+    pub(super) async fn items(
+        &self,
+        run: RunId,
+        node: NodeIx,
+        filter: &ItemFilter,
+    ) -> Result<Vec<ItemView>, StoreError> {
         let mut batch = Batch::default();
         batch.statement(
             "SELECT i.item, i.outcome, i.attempts, i.outputs, i.fault FROM runs r JOIN items i ON i.run = r.key \

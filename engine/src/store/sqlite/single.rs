@@ -37,7 +37,8 @@ pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
             done(batch, conn).await
         }
         Op::Request { run, kind, by, at } => {
-            let sql = "INSERT INTO requests (run, kind, author, at) SELECT key, ?, ?, ? FROM runs WHERE id = ? RETURNING id";
+            let sql =
+                "INSERT INTO requests (run, kind, author, at) SELECT key, ?, ?, ? FROM runs WHERE id = ? RETURNING id";
             let query = sqlx::query_scalar::<_, i64>(sql).bind(kind).bind(by).bind(at).bind(run.to_string());
             Ok(query.fetch_optional(conn).await?.map(Answer::Number).ok_or(StoreError::NoRun(*run).into()))
         }
@@ -53,9 +54,11 @@ pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
             batch.value(scope.as_str()).value(resource.number()).value(limit.map(amount));
             done(batch, conn).await
         }
-        Op::Nest { scope, within } => {
+        Op::Nest { links } => {
             let mut batch = Batch::default();
-            batch.statement("INSERT OR REPLACE INTO scopes VALUES (?, ?)").value(scope.as_str()).value(within.as_str());
+            batch.rows("INSERT OR REPLACE INTO scopes VALUES", 2, "", links, |b, (scope, within)| {
+                b.value(scope.as_str()).value(within.as_str());
+            });
             done(batch, conn).await
         }
     }

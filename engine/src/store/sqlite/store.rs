@@ -198,7 +198,7 @@ impl Ledger for SqliteStore {
     }
 
     async fn nest(&self, scope: &Scope, within: &Scope) -> Result<(), StoreError> {
-        self.writer.store(Op::Nest { scope: scope.key(), within: within.key() }).await.map(drop)
+        self.writer.store(Op::Nest { links: scope.links(within) }).await.map(drop)
     }
 
     async fn balance(&self, scope: &Scope) -> Result<Vec<Balance>, StoreError> {

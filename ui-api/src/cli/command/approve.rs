@@ -69,7 +69,9 @@ fn choose<'a>(waiting: &'a [(String, String)], step: Option<&str>) -> Result<(&'
         })?,
         (None, [only]) => only,
         (None, _) => {
-            return Err(Fault::user("cli.usage", "several steps wait for approval").help(format!("name one: {}", names())));
+            return Err(
+                Fault::user("cli.usage", "several steps wait for approval").help(format!("name one: {}", names()))
+            );
         }
     };
     Ok((&found.0, &found.1))

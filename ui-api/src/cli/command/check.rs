@@ -1,10 +1,6 @@
 use std::path::PathBuf;
 
-use millwork_engine::{
-    diag::Severity,
-    graph::CheckedPipeline,
-    model::Fault,
-};
+use millwork_engine::{diag::Severity, graph::CheckedPipeline, model::Fault};
 use serde_json::json;
 
 use crate::cli::{
@@ -25,7 +21,9 @@ pub(super) fn check(
     let registry = millwork_steps::registry();
     let files = load::files_of(paths)?;
     if files.is_empty() {
-        return Err(Fault::user("pipeline.missing", "there is no pipeline here").help("`millwork init` writes a first one"));
+        return Err(
+            Fault::user("pipeline.missing", "there is no pipeline here").help("`millwork init` writes a first one")
+        );
     }
     let mut bad = false;
     for file in &files {

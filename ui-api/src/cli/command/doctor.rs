@@ -1,8 +1,15 @@
-use std::{fs, path::{Path, PathBuf}, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use millwork_engine::model::{Clock, Fault, SystemClock};
 
-use crate::cli::{Exit, home, output::{Output, Tone}};
+use crate::cli::{
+    Exit, home,
+    output::{Output, Tone},
+};
 
 /// File systems on which SQLite's locks cannot be trusted.
 const NETWORK: &[&str] = &["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"];
@@ -13,7 +20,10 @@ pub(super) fn doctor(output: &Output, asked: Option<PathBuf>) -> Result<Exit, Fa
     let home = home::for_pipeline(asked.as_deref(), &here.join("pipeline.yaml"));
     let folder = home.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let checks = [
-        ("version", Ok(format!("{} on {}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH))),
+        (
+            "version",
+            Ok(format!("{} on {}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)),
+        ),
         ("home", writable(&home, folder)),
         ("file system", file_system(folder)),
         ("disk", space(folder)),

@@ -104,7 +104,9 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, Fault> {
     for batch in batches {
         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
         let columns = columns.collect::<Result<Vec<_>, _>>().map_err(cannot)?;
-        rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|column| column.value(row).to_string()).collect()));
+        rows.extend(
+            (0..batch.num_rows()).map(|row| columns.iter().map(|column| column.value(row).to_string()).collect()),
+        );
     }
     Ok(rows)
 }

@@ -1,8 +1,15 @@
-use std::{fs, io::Write, path::{Path, PathBuf}};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use millwork_engine::model::Fault;
 
-use crate::cli::{Exit, link, load, output::{Output, Tone}};
+use crate::cli::{
+    Exit, link, load,
+    output::{Output, Tone},
+};
 
 /// Brings pipelines into the standard form, or says which are not.
 pub(super) fn fmt(output: &Output, paths: &[PathBuf], check: bool) -> Result<Exit, Fault> {

@@ -2,7 +2,10 @@ use std::{fs, path::Path};
 
 use millwork_engine::model::Fault;
 
-use crate::cli::{Exit, output::{Output, Tone}};
+use crate::cli::{
+    Exit,
+    output::{Output, Tone},
+};
 
 const PIPELINE: &str = r#"version: 1
 name: first
@@ -28,7 +31,8 @@ tests:
 
 /// Writes a first pipeline; nothing that is there is changed.
 pub(super) fn init(output: &Output, folder: &Path) -> Result<Exit, Fault> {
-    let failed = |e: std::io::Error| Fault::external("init.write", format!("{} cannot be written: {e}", folder.display()));
+    let failed =
+        |e: std::io::Error| Fault::external("init.write", format!("{} cannot be written: {e}", folder.display()));
     fs::create_dir_all(folder).map_err(failed)?;
     let file = folder.join("pipeline.yaml");
     if file.exists() {

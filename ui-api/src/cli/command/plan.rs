@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use millwork_engine::{
     Engine,
@@ -42,7 +45,11 @@ pub(super) fn plan(
             .iter()
             .filter_map(|need| Some(plan.nodes.get(need.index())?.id.to_string()))
             .collect();
-        let why = if selected.contains(node.id.as_str()) { reason(node, last.as_deref()) } else { "not asked for".to_owned() };
+        let why = if selected.contains(node.id.as_str()) {
+            reason(node, last.as_deref())
+        } else {
+            "not asked for".to_owned()
+        };
         if as_json {
             rows.push(vec![node.id.to_string(), kind(node), needs.join(" "), why]);
             continue;

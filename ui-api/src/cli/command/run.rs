@@ -99,7 +99,8 @@ fn conclude(output: &Output, plan: &Plan, summary: &RunSummary, as_json: bool) {
         return;
     }
     if let Some(fault) = summary.fault.as_ref().filter(|_| summary.status == RunStatus::Failed) {
-        let step = summary.steps.iter().find(|step| step.status == StepStatus::Failed && step.fault.as_ref() == Some(fault));
+        let step =
+            summary.steps.iter().find(|step| step.status == StepStatus::Failed && step.fault.as_ref() == Some(fault));
         watch::show_fault(output, plan, step.map(|step| step.id.as_str()), fault);
     }
     let (word, tone) = words::run_status(summary.status);
@@ -160,7 +161,8 @@ pub(super) fn value_of(json: Json) -> Value {
 fn only(plan: &Plan, ids: &[String]) -> Result<Vec<Name>, Fault> {
     let known = |id: &String| {
         let steps = || plan.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>().join(", ");
-        let unknown = || Fault::user("cli.usage", format!("there is no step `{id}`")).help(format!("there are {}", steps()));
+        let unknown =
+            || Fault::user("cli.usage", format!("there is no step `{id}`")).help(format!("there are {}", steps()));
         plan.node(id).map(|node| node.id.clone()).ok_or_else(unknown)
     };
     ids.iter().map(known).collect()

@@ -4,7 +4,10 @@ use millwork_engine::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::cli::{Exit, output::{Output, Tone}};
+use crate::cli::{
+    Exit,
+    output::{Output, Tone},
+};
 
 /// The catalogue, or the page of one kind.
 pub(super) fn steps(output: &Output, name: Option<&str>, as_json: bool) -> Result<Exit, Fault> {
@@ -81,7 +84,8 @@ fn type_of(field: &Json, root: &Json) -> String {
         return type_of(target, root);
     }
     let literal = |options: &Json| {
-        let all: Vec<String> = options.as_array()?.iter().filter_map(|o| Some(o["const"].as_str()?.to_owned())).collect();
+        let all: Vec<String> =
+            options.as_array()?.iter().filter_map(|o| Some(o["const"].as_str()?.to_owned())).collect();
         (!all.is_empty()).then(|| all.join(" | "))
     };
     if let Some(names) = field["enum"].as_array() {

@@ -129,7 +129,12 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
                 None if &*key.text == "status" => {
                     let wanted = expected.text().map_or("", |text| &text.value);
                     if wanted != found_status {
-                        differences.push(Difference::new(format!("steps.{step}.status"), expected.span, wanted, found_status));
+                        differences.push(Difference::new(
+                            format!("steps.{step}.status"),
+                            expected.span,
+                            wanted,
+                            found_status,
+                        ));
                     }
                 }
                 None => differences.push(Difference::new(what, expected.span, describe(expected), "nothing")),

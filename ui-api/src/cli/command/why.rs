@@ -55,10 +55,12 @@ async fn of_run(output: &Output, engine: &Engine, plan: &Plan, run: RunId) -> Re
 async fn of_step(output: &Output, engine: &Engine, plan: &Plan, run: RunId, step: &str) -> Result<(), Fault> {
     let node = plan.node(step).ok_or_else(|| {
         let names: Vec<&str> = plan.nodes.iter().map(|node| node.id.as_str()).collect();
-        Fault::user("cli.usage", format!("the run has no step `{step}`")).help(format!("there are {}", names.join(", ")))
+        Fault::user("cli.usage", format!("the run has no step `{step}`"))
+            .help(format!("there are {}", names.join(", ")))
     })?;
     let ix = node.ix;
-    let needs = plan.shape.nodes[ix.index()].needs.iter().filter_map(|need| Some(plan.nodes.get(need.index())?.id.as_str()));
+    let needs =
+        plan.shape.nodes[ix.index()].needs.iter().filter_map(|need| Some(plan.nodes.get(need.index())?.id.as_str()));
     let needs: Vec<&str> = needs.collect();
     output.result(output.paint(Tone::Strong, crate::cli::fault::place_of(plan, step)));
     match needs.as_slice() {
@@ -98,7 +100,13 @@ fn tell(recorded: &Recorded, of: NodeIx) -> Option<String> {
         Event::AttemptStarted { node, attempt } => (node, format!("attempt {attempt} began: all it needs had ended")),
         Event::AttemptFailed { node, attempt, fault, retry_at } => {
             let patience = words::duration(retry_at.since(recorded.at));
-            (node, format!("attempt {attempt} failed [{}]: {}; the next follows after {patience}", fault.code, fault.message))
+            (
+                node,
+                format!(
+                    "attempt {attempt} failed [{}]: {}; the next follows after {patience}",
+                    fault.code, fault.message
+                ),
+            )
         }
         Event::StepSucceeded { node, reused: true, .. } => {
             (node, "succeeded without running: an equal earlier result was taken".to_owned())

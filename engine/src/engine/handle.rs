@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::{RunSummary, inner::Inner, summary};
+use crate::{
+    executor::{Frozen, Update},
+    model::{Fault, RunId},
+    scheduler::{Message, Stand},
+};
+
+/// A run under way in this process. Dropping it does not stop the run.
+#[derive(Debug)]
+pub struct RunHandle {
+    pub(super) run: Arc<Frozen>,
+    pub(super) live: Live,
+    pub(super) updates: Option<mpsc::UnboundedReceiver<Update>>,
+    pub(super) inner: Arc<Inner>,
+}
+
+/// How to reach the driver of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub sender: mpsc::UnboundedSender<Message>,
+    pub stand: watch::Receiver<Stand>,
+}
+
+impl Live {
+    /// Waits until the run is over here, or, with `detach`, waits for a person.
+    pub(super) async fn settled(&mut self, detach: bool) -> Result<Stand, Fault> {
+        loop {
+            {
+                let stand = self.stand.borrow_and_update();
+                if stand.over || (detach && stand.needs_person) {
+                    return Ok(stand.clone());
+                }
+            }
+            if self.stand.changed().await.is_err() {
+                return Err(Fault::internal("run.lost", "the driver of the run is gone"));
+            }
+        }
+    }
+}
+
+impl RunHandle {
+    /// Which run.
+    pub fn id(&self) -> RunId {
+        self.run.id
+    }
+
+    /// What happens from its begin (of this ownership) on. Can be taken once; a second call gives a
+    /// receiver that is closed.
+    pub fn updates(&mut self) -> mpsc::UnboundedReceiver<Update> {
+        self.updates.take().unwrap_or_else(|| mpsc::unbounded_channel().1)
+    }
+
+    /// First stage of stopping: cancels, then runs `finally`.
+    pub fn cancel(&self, by: &str) {
+        let _ = self.live.sender.send(Message::Cancel { by: by.to_owned() });
+    }
+
+    /// Second stage: stops now; the run is interrupted.
+    pub fn interrupt(&self, reason: &str) {
+        let _ = self.live.sender.send(Message::Interrupt { reason: reason.to_owned() });
+    }
+
+    /// Waits until the run has ended, is interrupted, or waits for a person (`detach_on_wait`).
+    pub async fn ended(self, detach_on_wait: bool) -> Result<RunSummary, Fault> {
+        let Self { run, mut live, updates, inner } = self;
+        drop(updates);
+        let stand = live.settled(detach_on_wait).await?;
+        if let Some(fault) = stand.broken {
+            return Err(fault);
+        }
+        Ok(summary::of(&run, &stand, inner.clock.now()))
+    }
+
+    /// Vanishes without a trace, as a crash would have it.
+    #[cfg(test)]
+    pub(super) async fn abandon(mut self) {
+        let _ = self.live.sender.send(Message::Abandon);
+        while self.live.stand.changed().await.is_ok() {}
+    }
+}

@@ -1,0 +1,183 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{EngineOptions, bundle, children::Children, handle::Live, home::OnDisk};
+use crate::{
+    data::{ArtifactStore, Value},
+    executor::{Deps, Executor, Frozen, step_outputs},
+    graph::Plan,
+    model::{Clock, Digest, Fault, Name, OwnerId, RunId, StepStatus},
+    scheduler::{Hub, Message},
+    step::{Registry, Services, TableAccess},
+    store::StateStore,
+};
+
+/// Everything of an open engine.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub home: PathBuf,
+    pub store: Arc<dyn StateStore>,
+    pub hub: Hub,
+    pub registry: Registry,
+    pub clock: Arc<dyn Clock>,
+    pub owner: OwnerId,
+    pub on_disk: Option<OnDisk>,
+    runs: Mutex<HashMap<RunId, Live>>,
+    plans: Mutex<HashMap<Digest, Arc<Plan>>>,
+}
+
+/// Plans of revisions held in memory at most.
+const PLANS: usize = 64;
+
+/// Puts an engine together.
+pub(super) fn assemble(
+    options: EngineOptions,
+    store: Arc<dyn StateStore>,
+    artifacts: Arc<dyn ArtifactStore>,
+    on_disk: Option<OnDisk>,
+) -> Result<Arc<Inner>, Fault> {
+    let parallel = match options.max_parallel {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        some => some,
+    };
+    let children = Children::new();
+    let services = Services {
+        artifacts: artifacts.clone(),
+        scans: options.scans.clone(),
+        runs: Arc::new(children.clone()),
+        clock: options.clock.clone(),
+        extensions: options.extensions,
+    };
+    let deps = Deps {
+        services,
+        secrets: options.secrets,
+        store: store.clone(),
+        journals: store.clone(),
+        children: Arc::new(children.clone()),
+        tables: TableAccess::new(artifacts, options.scans),
+        home: options.home.clone(),
+        memory_each: options.memory.map(|bytes| bytes / parallel as u64),
+    };
+    let executor = Executor::new(deps, parallel)?;
+    let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
+    let inner = Arc::new(Inner {
+        home: options.home,
+        store: store.clone(),
+        hub: Hub { executor, store },
+        registry: options.registry,
+        clock: options.clock,
+        owner,
+        on_disk,
+        runs: Mutex::default(),
+        plans: Mutex::default(),
+    });
+    children.belong_to(&inner);
+    Ok(inner)
+}
+
+impl Inner {
+    fn lock_runs(&self) -> MutexGuard<'_, HashMap<RunId, Live>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run, if this process drives it.
+    pub(super) fn live(&self, run: RunId) -> Option<Live> {
+        self.lock_runs().get(&run).filter(|live| !live.sender.is_closed()).cloned()
+    }
+
+    pub(super) fn put_live(&self, run: RunId, live: Live) {
+        self.lock_runs().insert(run, live);
+    }
+
+    /// Every run driven here looks for requests of other processes.
+    pub(super) fn look_for_requests(&self) {
+        for live in self.lock_runs().values() {
+            let _ = live.sender.send(Message::Poll);
+        }
+    }
+
+    pub(super) fn remove_live(&self, run: RunId) {
+        self.lock_runs().remove(&run);
+    }
+
+    pub(super) fn know_plan(&self, plan: &Arc<Plan>) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= PLANS && !plans.contains_key(&plan.revision) {
+            plans.clear();
+        }
+        plans.insert(plan.revision, plan.clone());
+    }
+
+    /// The plan of a revision: known, or checked again from its frozen bundle.
+    pub(super) async fn plan_for(&self, revision: Digest) -> Result<Arc<Plan>, Fault> {
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&revision).cloned();
+        if let Some(plan) = known {
+            return Ok(plan);
+        }
+        let frozen = self.store.bundle(revision).await?;
+        let registry = self.registry.clone();
+        let thawed = tokio::task::spawn_blocking(move || bundle::thaw(&frozen, &registry)).await;
+        let plan = thawed.map_err(|e| Fault::internal("bundle", format!("the check was stopped: {e}")))??;
+        self.know_plan(&plan);
+        Ok(plan)
+    }
+
+    pub(super) async fn plan_of(&self, run: RunId) -> Result<Arc<Plan>, Fault> {
+        self.plan_for(self.store.run(run).await?.revision).await
+    }
+
+    /// A run as the store has it, for looking at.
+    pub(super) async fn look(&self, run: RunId) -> Result<(Frozen, crate::run::RunState), Fault> {
+        let view = self.store.run(run).await?;
+        let plan = self.plan_for(view.revision).await?;
+        let found = crate::scheduler::recover(self.store.as_ref(), run, &plan).await?;
+        let frozen = Frozen::new(
+            run,
+            plan,
+            found.origin,
+            found.created_at,
+            found.board,
+            found.values,
+            Arc::default(),
+            view.epoch,
+        )?;
+        Ok((frozen, found.state))
+    }
+
+    pub(super) async fn outputs(&self, run: RunId, step: &str) -> Result<BTreeMap<Name, Value>, Fault> {
+        let (frozen, state) = self.look(run).await?;
+        let node = frozen.find(step).ok_or_else(|| no_step(&frozen, step))?;
+        let status = state.step_status(node);
+        if status != StepStatus::Succeeded && frozen.board.facts(node).stored.is_none() {
+            let text = format!("step `{step}` has no outputs: it is {}", super::summary::word(status));
+            return Err(Fault::user("outputs.none", text));
+        }
+        let outputs = step_outputs(self.hub.executor.deps(), &frozen, node).await?;
+        Ok(outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    /// Interrupts what still runs here, and closes the store.
+    pub(super) async fn close(&self) -> Result<(), Fault> {
+        let lives: Vec<Live> = self.lock_runs().values().cloned().collect();
+        for live in &lives {
+            let _ = live.sender.send(Message::Interrupt { reason: "the engine was closed".to_owned() });
+        }
+        for mut live in lives {
+            let _ = live.settled(false).await;
+        }
+        if let Some(disk) = &self.on_disk {
+            disk.store.close().await;
+        }
+        Ok(())
+    }
+}
+
+/// The fault that names a step which is not there.
+pub(super) fn no_step(run: &Frozen, step: &str) -> Fault {
+    let names: Vec<&str> = run.plan.nodes.iter().map(|node| node.id.as_str()).take(20).collect();
+    Fault::user("step.unknown", format!("the run has no step `{step}`"))
+        .help(format!("its steps: {}", names.join(", ")))
+}

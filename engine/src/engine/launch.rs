@@ -1,0 +1,193 @@
+//! Starts runs, and goes on with those that stopped.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
+
+use super::{RunHandle, RunRequest, bundle, handle::Live, inner::Inner, inputs};
+use crate::{
+    executor::{Board, Frozen, Outputs, Updates, keep},
+    graph::Plan,
+    model::{
+        Event, Fault, Labels, NodeIx, Recorded, RunId, RunStatus,
+        event::{Cause, RunOrigin, StoredOutputs, VERSION},
+    },
+    run::{Input, RunState, evolve},
+    scheduler::{Birth, Driver, shape_of},
+};
+
+/// A run to be created.
+pub(super) struct New {
+    pub plan: Arc<Plan>,
+    pub request: RunRequest,
+    pub cause: Cause,
+    pub parent: Option<(RunId, NodeIx, Option<u32>)>,
+    pub labels: BTreeMap<String, Labels>,
+    pub reused: BTreeMap<NodeIx, StoredOutputs>,
+}
+
+impl Inner {
+    /// Creates a run and drives it.
+    pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<RunHandle, Fault> {
+        let New { plan, request, cause, parent, labels, mut reused } = new;
+        let now = self.clock.now();
+        let id = RunId::generate(now);
+        let inputs = inputs::resolve(&plan, id, now, request.inputs)?;
+        for (step, given) in request.given {
+            let node = plan.node(step.as_str()).map(|node| node.ix);
+            let node =
+                node.ok_or_else(|| Fault::user("step.unknown", format!("there is no step `{step}` to stand in for")))?;
+            reused.insert(node, self.stand_in(given.into_iter().collect()).await?);
+        }
+        let origin = RunOrigin {
+            pipeline: plan.spec.name.value.clone(),
+            revision: plan.revision,
+            inputs: inputs::encoded(&inputs)?,
+            labels,
+            cause,
+            only: selected(&plan, &request.only)?,
+            reused,
+            deadline: plan.spec.deadline.map(|deadline| now.after(deadline)),
+        };
+        let created = Recorded {
+            seq: 1,
+            at: now,
+            version: VERSION,
+            event: Event::RunCreated { origin: Box::new(origin.clone()) },
+        };
+        let mut state = RunState::new(shape_of(&plan));
+        evolve(&mut state, &created)
+            .map_err(|e| Fault::internal("machine", format!("a run cannot be created: {e}")))?;
+        let board = Board::new(plan.nodes.len());
+        board.apply(&created);
+        let values = if uses_state(&plan) { self.store.state(&origin.pipeline).await? } else { Vec::new() };
+        let (updates, receiver) = Updates::channel();
+        let birth = Birth {
+            pipeline: origin.pipeline.clone(),
+            bundle: plan.bundle.clone(),
+            parent,
+            owner: self.owner,
+            created: vec![created],
+        };
+        self.know_plan(&plan);
+        let run = Arc::new(Frozen::new(id, plan, origin, now, board, values, Arc::new(updates), 1)?);
+        let first = vec![Input::Taken { owner: self.owner, epoch: 1 }];
+        let mut handle = self.drive(run, state, Some(birth), first).await?;
+        handle.updates = Some(receiver);
+        Ok(handle)
+    }
+
+    /// Outputs that stand in for a step, durable.
+    async fn stand_in(&self, outputs: Outputs) -> Result<StoredOutputs, Fault> {
+        let artifacts = &self.hub.executor.deps().services.artifacts;
+        let kept = keep(artifacts, &outputs).await?;
+        match kept.row {
+            // A run is created without rows of outputs.
+            Some(row) => {
+                let info = artifacts.put(row.json.into_bytes()).await?;
+                Ok(StoredOutputs::Artifact { artifact: info.id })
+            }
+            None => Ok(kept.stored),
+        }
+    }
+
+    async fn drive(
+        self: &Arc<Self>,
+        run: Arc<Frozen>,
+        state: RunState,
+        birth: Option<Birth>,
+        first: Vec<Input>,
+    ) -> Result<RunHandle, Fault> {
+        let id = run.id;
+        let recovered = birth.is_none();
+        let (mut driver, sender, stand) = Driver::new(self.hub.clone(), run.clone(), state, birth);
+        let live = Live { sender, stand };
+        self.put_live(id, live.clone());
+        if recovered {
+            driver.after_recovery();
+        }
+        let (born, told) = oneshot::channel();
+        let inner = Arc::downgrade(self);
+        tokio::spawn(async move {
+            driver.drive(first, born).await;
+            if let Some(inner) = inner.upgrade() {
+                inner.remove_live(id);
+            }
+        });
+        let told = told.await.map_err(|_| Fault::internal("run.lost", "the driver of the run is gone"))??;
+        if told != id {
+            return Err(Fault::internal("run.exists", told.to_string()));
+        }
+        Ok(RunHandle { run, live, updates: None, inner: self.clone() })
+    }
+
+    /// Goes on with a run that nobody drives.
+    pub(super) async fn resume(self: &Arc<Self>, run: RunId, by: &str) -> Result<RunHandle, Fault> {
+        if self.live(run).is_some() {
+            return Err(Fault::user("run.owned", format!("this process runs {run} already")));
+        }
+        let view = self.store.run(run).await?;
+        if view.status == RunStatus::Succeeded {
+            return Err(Fault::user("run.succeeded", format!("{run} has succeeded: nothing is left to resume"))
+                .help("to run steps of it again, use `runs rerun`"));
+        }
+        self.refuse_if_owned(run).await?;
+        let frozen = self.store.bundle(view.revision).await?;
+        bundle::refuse_changed_kinds(&frozen, &self.registry)?;
+        let plan = self.plan_for(view.revision).await?;
+        let taken = self.store.take(run, self.owner).await?;
+        crate::executor::crash_point("take.after");
+        let found = crate::scheduler::recover(self.store.as_ref(), run, &plan).await?;
+        let (updates, receiver) = Updates::channel();
+        let (created_at, epoch) = (found.created_at, taken.epoch);
+        let updates = Arc::new(updates);
+        let frozen = Frozen::new(run, plan, found.origin, created_at, found.board, found.values, updates, epoch)?;
+        let mut first = vec![Input::Taken { owner: self.owner, epoch }];
+        let status = found.state.status();
+        if status.is_final() || status == RunStatus::Interrupted {
+            first.push(Input::Resume { by: by.to_owned() });
+        }
+        let mut handle = self.drive(Arc::new(frozen), found.state, None, first).await?;
+        handle.updates = Some(receiver);
+        Ok(handle)
+    }
+
+    /// The fault `run.owned`, if another live process owns the run.
+    pub(super) async fn refuse_if_owned(&self, run: RunId) -> Result<(), Fault> {
+        let record = self.store.owner(run).await?;
+        if record.owner == self.owner {
+            return Ok(());
+        }
+        let Some(disk) = &self.on_disk else { return Ok(()) };
+        match disk.alive(record.owner) {
+            None => Ok(()),
+            Some(who) => Err(Fault::user("run.owned", format!("{run} is owned by {who}"))
+                .help("wait for it, or cancel the run with `runs cancel`")),
+        }
+    }
+}
+
+/// The steps named and all that they need.
+fn selected(plan: &Plan, only: &[crate::model::Name]) -> Result<Vec<NodeIx>, Fault> {
+    let mut chosen = BTreeSet::new();
+    let mut open = Vec::new();
+    for name in only {
+        let node = plan.node(name.as_str());
+        open.push(node.ok_or_else(|| Fault::user("step.unknown", format!("there is no step `{name}`")))?.ix);
+    }
+    while let Some(node) = open.pop() {
+        if chosen.insert(node)
+            && let Some(shape) = plan.shape.nodes.get(node.index())
+        {
+            open.extend(&shape.needs);
+        }
+    }
+    Ok(chosen.into_iter().collect())
+}
+
+fn uses_state(plan: &Plan) -> bool {
+    plan.nodes.iter().any(|node| node.reads.iter().any(|root| matches!(root, crate::expr::Root::State(_))))
+}
