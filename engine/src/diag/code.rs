@@ -55,7 +55,6 @@ codes! {
         "The mapping needs the key named in the message.";
     WrongShape = "P0006" Error "a value has the wrong shape"
         "The key takes another kind of value, for example a list where a mapping stands. The message names what is expected and what was found.";
-<<<<<<< HEAD
     UnknownAnchor = "P0007" Error "an alias without its anchor"
         "`*name` stands for the value that `&name` marked earlier in the same file, and there is none.\n\n  x-base: &base {timeout: 5m}\n  steps:\n    - {id: a, uses: wait, <<: *base}\n\nWrite the anchor before its use, or quote a text that begins with `*`.";
     YamlTag = "P0008" Error "a YAML tag that means nothing here"
@@ -96,7 +95,6 @@ codes! {
         "When both are given, cron runs on days that match either: `0 0 13 * 5` runs on each 13th and on each Friday. `*/2` counts as given. Leave one of them `*`, or make two schedules if that is what you mean.";
     CronDst = "P0031" Warning "a schedule in the hours that clocks change"
         "Between 01:00 and 03:00 local time an hour is missing on one day of the year and comes twice on another. A schedule there runs once on both days by default: after the gap, and in the first of the two hours. Say so with `dst: {gap: run_after, overlap: once}`, choose `gap: skip` or `overlap: twice`, or move it: `cron: \"30 3 * * *\"`.";
-=======
     WrongType = "T0001" Error "a value has another type than is needed here"
         "Every value between steps has a type, and the place that uses it asks for one. The message names both.\n\nExample: `with: {limit: \"${{ steps.count.outputs.name }}\"}` where `limit` takes an int and `name` is a string.\n\nRemedy: refer to another output, or convert the value with `int(..)`, `float(..)`, `string(..)`, `date(..)` and the like.";
     MaybeMissing = "T0002" Error "a value that may be missing is used where one is needed"
@@ -121,8 +119,6 @@ codes! {
         "`needs`, `failed('x')`, SQL and `tests` name steps by their `id`. Steps inside the body of a fan-out are seen only inside that body; steps of `on_failure` and `finally` only in their own section.";
     Cycle = "G0003" Error "steps need each other in a circle"
         "A step starts when all it needs has ended, so none of a circle could ever start. The message gives the way around, and each place that makes a part of it is marked.\n\nRemedy: remove one of the references or `needs`; to do something again and again, use `repeat`.";
-    DuplicateId = "G0004" Error "two steps have the same id"
-        "References name steps by id, so each id is used once in a pipeline, bodies of fan-outs, `on_failure` and `finally` included.";
     IncludeFailed = "G0005" Error "an included file cannot be read"
         "A step includes a file whose text is frozen into the run, and the file is not there or is not text. Paths start from the folder of the pipeline.";
     Recursion = "G0006" Error "a pipeline includes itself"
@@ -145,7 +141,6 @@ codes! {
         "No expression refers to `inputs.NAME`. Remove the input, or use it.";
     UnusedSecret = "L0005" Warning "a secret that nothing reads"
         "No expression refers to `secrets.NAME`. Remove it, so that the pipeline asks for no more than it needs.";
->>>>>>> sched
 
     ExprSyntax = "E0001" Error "an expression breaks the grammar"
         "The text inside `${{ }}`, or the bare text of an `if`, is not an expression. The message names what was expected at the first place where reading stopped.\n\nExample: `inputs.n >` ends where a value is expected.\n\nOperators, from the loosest: `? :`, `||`, `&&`, comparisons and `in`, `??`, `+ -`, `* / %`, `! -`. Comparisons cannot be chained: write `a < b && b < c`. Values have no methods: write `startsWith(x, 'a')`.";
@@ -185,90 +180,9 @@ codes! {
         "`c ? a : b` and `a ?? b` give one value of one type, so both alternatives must have it. Convert one of them, for example `string(n) `.\n\n`??` binds tighter than comparisons and looser than `+`: `n ?? 0 > 3` asks whether `n ?? 0` is greater than 3.";
     UnknownReference = "E0020" Error "a reference to something that does not exist"
         "There is no step, output, input, secret or item of that name where the expression stands. The message lists what there is, or the name that was probably meant.";
-    UnknownAnchor = "P0007" Error "an alias without its anchor"
-        "`*name` stands for the value that `&name` marked earlier in the same file, and there is none.\n\n  x-base: &base {timeout: 5m}\n  steps:\n    - {id: a, uses: wait, <<: *base}\n\nWrite the anchor before its use, or quote a text that begins with `*`.";
-    YamlTag = "P0008" Error "a YAML tag that means nothing here"
-        "Only the core tags (`!!str`, `!!int`, `!!float`, `!!bool`, `!!null`) are read. A text that begins with `!` is a tag to YAML, so it needs quotes: `pattern: \"!*.tmp\"`.";
-    NumberRange = "P0009" Error "a number out of range"
-        "Integers have 64 bits, and some keys take a smaller range: `max_attempts` and `max_parallel` begin at 1, `min_success` lies from 0 to 1. An identifier that only looks like a number needs quotes: `account: \"99999999999999999999\"`.";
-    UnquotedExpression = "P0010" Error "an expression that YAML reads in another way"
-        "Braces inside `{}` or `[]`, ` #` and `: ` have a meaning in YAML, so an expression that meets them needs quotes around the whole value.\n\n  wrong: with: {n: ${{ inputs.n }}}\n  right: with: {n: \"${{ inputs.n }}\"}\n\nQuotes do not change the type: a text that is wholly one `${{ }}` keeps the type of its expression.";
-    BadName = "P0011" Error "a name that is none"
-        "Ids of steps and names of inputs and outputs are lower-case letters, digits and `_`, and begin with a letter: `[a-z][a-z0-9_]*`. A hyphen would be a minus in expressions.\n\n  wrong: id: load-flights\n  right: id: load_flights";
-    BadUnit = "P0013" Error "a number without its unit"
-        "A bare number could be seconds or milliseconds, bytes or kilobytes, so durations and sizes carry a unit.\n\n  timeout: 90s     also 10m, 1h30m, PT10M\n  memory: 6GiB     also 512MiB, 10MB\n  tokens: 500k     a bare count is fine: 250";
-    BadChoice = "P0014" Error "a value that is not among the choices"
-        "The key takes one of a few words, which the message names.\n\n  overlap: skip      # skip | queue | cancel | allow";
-    BadVersion = "P0015" Error "a version of the language that is not known"
-        "Every pipeline begins with `version: 1`, so that a later version of the language can change a meaning without changing what an old file does.";
-    BadType = "P0016" Error "a type that cannot be read"
-        "Types are any, null, bool, int, float, string, bytes, date, timestamp, duration, list<T>, map<T>, object{a: T}, table<..> and file; `T?` may be null.\n\n  inputs:\n    airports: {type: list<string>, default: [EWR, JFK]}";
-    BadCron = "P0017" Error "a cron expression that cannot be read"
-        "Five fields: minute, hour, day of month, month, day of week; 0 and 7 are Sunday. Names, ranges, lists, steps, `L W #` and `@hourly @daily @weekly @monthly @yearly` are understood.\n\n  cron: \"0 2 * * *\"       # every day at 02:00\n  cron: \"*/15 9-17 * * 1-5\"";
-    BadZone = "P0018" Error "a time zone that is not known"
-        "Zones have IANA names, such as `Europe/Berlin`, `Asia/Ho_Chi_Minh` or `UTC`. Abbreviations such as `CET` or `EST` do not say when clocks change.";
-    ConflictingKeys = "P0019" Error "two keys that exclude each other"
-        "The message names both. A step has either one kind (`uses:`) or a body (`steps:`); `max_parallel`, `key`, `batch` and `min_success` belong to `for_each`; `for_each` and `repeat` do not go together in one step: put the `repeat` into a body.";
-    NotUtf8 = "P0020" Error "the file is not UTF-8"
-        "Pipelines are UTF-8 text. The message names the first byte that is not. Save the file as UTF-8 in your editor, or convert it: `iconv -f latin1 -t utf-8 old.yaml > new.yaml`.";
-    OnIsTrue = "P0021" Error "`true:` stands where `on:` is meant"
-        "Tools that follow YAML 1.1 write the key `on` as `true`. Here it is the word `on`.\n\n  on:\n    schedule: [{cron: \"@daily\"}]";
-    EmptyPipeline = "P0022" Error "there is nothing in it"
-        "A file without content, a pipeline without steps, or a body without steps does nothing. The least pipeline:\n\n  version: 1\n  name: hello\n  steps:\n    - {id: hi, uses: shell, with: {command: [echo, hi]}}";
-    BadHost = "P0023" Error "a permission that cannot be read"
-        "`http` lists hosts, without scheme and path: `api.example.com`, `*.example.com`, `localhost:8080`. `files` lists paths relative to the pipeline, with `:rw` behind those that may be written. `env` and `secrets` list names.";
-    CronBothDays = "P0030" Warning "day of month and day of week are both given"
-        "When both are given, cron runs on days that match either: `0 0 13 * 5` runs on each 13th and on each Friday. `*/2` counts as given. Leave one of them `*`, or make two schedules if that is what you mean.";
-    CronDst = "P0031" Warning "a schedule in the hours that clocks change"
-        "Between 01:00 and 03:00 local time an hour is missing on one day of the year and comes twice on another. A schedule there runs once on both days by default: after the gap, and in the first of the two hours. Say so with `dst: {gap: run_after, overlap: once}`, choose `gap: skip` or `overlap: twice`, or move it: `cron: \"30 3 * * *\"`.";
 
     EdgeType = "T0001" Error "a value has another type than is needed here"
         "Every value between steps has a type, and the place that uses it asks for one. The message names both.\n\nExample: `with: {limit: \"${{ steps.count.outputs.name }}\"}` where `limit` takes an int and `name` is a string.\n\nRemedy: refer to another output, or convert the value with `int(..)`, `float(..)`, `string(..)`, `date(..)` and the like.";
-<<<<<<< HEAD
-    MaybeMissing = "T0002" Error "a value that may be missing is used where one is needed"
-        "Outputs of a step with an `if`, of one with `continue_on_error`, and of any step seen from `on_failure` or `finally`, may be missing: their type ends in `?`.\n\nRemedy: give a value to fall back on, `${{ steps.x.outputs.y ?? 0 }}`, or put the same `if` on the step that reads, alone or joined with `&&`: then it runs only when the value is there.";
-    NotBool = "T0003" Error "a condition is not a boolean"
-        "`if` and `until` take a boolean; nothing else counts as true or false.\n\nExample: `if: steps.rows.outputs.count` is an int.\n\nRemedy: compare it, `if: steps.rows.outputs.count > 0`.";
-    BadLiteral = "T0004" Error "a literal is not of the type needed here"
-        "The field takes a value of a certain type, and what is written cannot be read as one. Dates are written `2013-07-04`, timestamps `2013-07-04T12:00:00Z`, durations `90s`, `10m` or `1h30m`, sizes `6GiB`; a bare number where a unit belongs is an error, because nobody can tell seconds from minutes.";
-    ExpressionNotAllowed = "T0005" Error "an expression where only a literal value may stand"
-        "The field must be known before the run, so it takes no `${{ }}`. In SQL, values go into `params`; in commands, into arguments and `env`. `millwork steps NAME` lists the fields that take expressions.";
-    SecretNotAllowed = "T0006" Error "a secret is used where none may be"
-        "`secrets.NAME` is opened only inside an attempt, and only in `env` and in the fields that a kind marks for secrets, so that its text reaches no log, cache or output.\n\nRemedy: pass it through `env`, or use the field that the kind has for it.";
-    NotIterable = "T0007" Error "`for_each` needs a list, a map or a table"
-        "Items come from the elements of a list, the entries of a map or object, or the rows of a table.\n\nExample: `for_each: ${{ inputs.airports }}` where the input has the type `list<string>`.";
-    NoSingleTable = "T0008" Error "the step has no table, or more than one, to be read by its name"
-        "A step's id stands for its only output that is a table. Where there is none or more than one, name the output: `tables: {t: \"${{ steps.x.outputs.table }}\"}`.";
-    OutputUnknown = "T0009" Error "a step has no output of this name"
-        "The message lists the outputs that it has; `millwork steps NAME` describes those of a kind.";
-    UnknownKind = "G0001" Error "`uses` names a kind that does not exist"
-        "The kind is not registered in this program. `millwork steps` lists all kinds.";
-    UnknownStep = "G0002" Error "a step is named that does not exist here"
-        "`needs`, `failed('x')`, SQL and `tests` name steps by their `id`. Steps inside the body of a fan-out are seen only inside that body; steps of `on_failure` and `finally` only in their own section.";
-    Cycle = "G0003" Error "steps need each other in a circle"
-        "A step starts when all it needs has ended, so none of a circle could ever start. The message gives the way around, and each place that makes a part of it is marked.\n\nRemedy: remove one of the references or `needs`; to do something again and again, use `repeat`.";
-    IncludeFailed = "G0005" Error "an included file cannot be read"
-        "A step includes a file whose text is frozen into the run, and the file is not there or is not text. Paths start from the folder of the pipeline.";
-    Recursion = "G0006" Error "a pipeline includes itself"
-        "A sub-pipeline that includes one of the pipelines around it would never end. The message gives the way around. To do something again and again, use `repeat` or `for_each`.";
-    PersistNever = "G0007" Error "`persist: never` on a step with an effect"
-        "An output that is not kept is computed again after a crash, and only a step without effects may run again unseen. Remove `persist: never`, or keep to kinds that `millwork steps` calls pure.";
-    CacheEffect = "G0008" Error "`cache: true` on a step with an effect"
-        "A cached result stands in for running the step, so its effect would not happen. Only pure kinds may be cached.";
-    NestedFanOut = "G0009" Error "a step inside a body fans out or repeats"
-        "A body runs its steps in order, once an item. Put what must fan out again into a pipeline of its own, and use it with `uses: pipeline`.";
-    WithoutWork = "G0010" Error "a step has neither `uses` nor a body it could have"
-        "A step names a kind with `uses`, or has `for_each` and a body of several `steps`.";
-    NeverRuns = "L0001" Warning "a step that can never run"
-        "Its condition is false whatever happens: it is constant, contradicts itself, or asks for the failure of steps when it needs none. A branch that looks alive and is dead hides a mistake.\n\nRemedy: mend the condition, or remove the step.";
-    AlwaysTrue = "L0002" Warning "a condition that is always true"
-        "The `if` is constant, so it decides nothing; yet outputs of a step with an `if` count as possibly missing. Remove it.";
-    Unordered = "L0003" Warning "two steps with effects in no order"
-        "Both change something outside, neither needs the other, and the order of the list means nothing: they may run in either order, or at once.\n\nRemedy: `needs:` if the order matters, `order: sequence` for the whole pipeline, or leave it if they are independent.";
-    UnusedInput = "L0004" Warning "an input that nothing reads"
-        "No expression refers to `inputs.NAME`. Remove the input, or use it.";
-    UnusedSecret = "L0005" Warning "a secret that nothing reads"
-        "No expression refers to `secrets.NAME`. Remove it, so that the pipeline asks for no more than it needs.";
     SqlSyntax = "T0101" Error "the query is not SQL"
         "The text of a `sql` step breaks the grammar. The message says what was expected and what was found there; often the mistake stands just before: a missing comma, a keyword used as a name (quote it: \"order\"), an unclosed bracket.";
     SqlTable = "T0102" Error "a query reads a table that does not exist"
@@ -295,8 +209,6 @@ codes! {
         "`table.check` looks at columns of its table; they are compared before the run. Names keep the spelling of the data.";
     ReportTemplate = "T0113" Error "a report's template cannot be read"
         "Templates are written in minijinja's language, which is Jinja's. The message names the line. Names that the template uses are those under `data:`.";
-=======
->>>>>>> sched
 }
 
 impl Code {

@@ -36,7 +36,6 @@ pub(super) fn shape(spec: &PipelineSpec, drafts: &[Draft], order: &[usize]) -> S
         nodes: nodes.collect(),
         max_parallel: spec.max_parallel.unwrap_or(MAX_PARALLEL).max(1),
         fail_fast: spec.fail_fast,
-        has_outputs: !spec.outputs.is_empty(),
     }
 }
 

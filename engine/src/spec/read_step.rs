@@ -191,21 +191,12 @@ impl StepReader<'_> {
             }
             _ => {}
         }
-<<<<<<< HEAD
         if let (Some(at), None) = (fields.key("with"), fields.key("uses"))
             && fields.get("steps").is_some()
         {
             let problem =
                 Diagnostic::new(Code::ConflictingKeys, at, "`with` belongs to `uses`, and this step has a body");
             self.cx.push(problem.help("move it into a step of the body"));
-=======
-        if let (Some(at), None) = (fields.key("with"), fields.key("uses")) {
-            if fields.get("steps").is_some() {
-                let problem =
-                    Diagnostic::new(Code::ConflictingKeys, at, "`with` belongs to `uses`, and this step has a body");
-                self.cx.push(problem.help("move it into a step of the body"));
-            }
->>>>>>> sched
         }
     }
 
@@ -358,11 +349,7 @@ pub(super) fn budget(cx: &mut Cx, node: &Node) -> Option<Budget> {
     let fields = cx.fields(node, &keys::BUDGET)?;
     let usd_micros = fields.get("usd").and_then(|n| {
         let usd = cx.number(n, "`usd`")?;
-<<<<<<< HEAD
         if !(0.0..=1e12).contains(&usd) {
-=======
-        if usd < 0.0 || usd > 1e12 {
->>>>>>> sched
             cx.push(
                 Diagnostic::new(Code::NumberRange, n.span, format!("`usd` cannot be {usd}"))
                     .help("US dollars, such as 2.50"),
