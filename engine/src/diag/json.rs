@@ -43,7 +43,8 @@ pub struct JsonSuggestion {
 impl JsonDiagnostic {
     /// The form for tools of a problem.
     pub fn new(source: &Source, diagnostic: &Diagnostic) -> Self {
-        let (start, end) = (source.position(diagnostic.primary.span.start), source.position(diagnostic.primary.span.end));
+        let (start, end) =
+            (source.position(diagnostic.primary.span.start), source.position(diagnostic.primary.span.end));
         Self {
             file: source.name().to_owned(),
             line: start.line,

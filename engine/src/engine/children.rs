@@ -80,7 +80,7 @@ impl ChildEnds for Children {
             let view = inner.store.run(run).await?;
             if view.status.is_final() {
                 let (_, state) = inner.look(run).await?;
-                let fault = state.fault().map(|fault| json!({"code": fault.code, "message": fault.message}));
+                let fault = state.fault().map(serde_json::to_value).transpose().unwrap_or_default();
                 return Ok(json!({
                     "run": run.to_string(),
                     "status": view.status,

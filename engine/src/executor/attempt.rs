@@ -307,25 +307,28 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// The attempt's own folder. Items of pure kinds make it themselves if they need it, for a fan-out of
-/// 100,000 would else spend its time on folders.
-struct Scratch(Option<PathBuf>);
+/// The attempt's own folder. Pure kinds make it themselves if they need it (as a place to spill to), for
+/// a fan-out of 100,000 items would else spend its time on folders.
+struct Scratch {
+    path: PathBuf,
+    made: bool,
+}
 
 impl Scratch {
     fn make(work: &Work<'_>, path: PathBuf) -> Result<Self, Fault> {
-        if work.item.is_some() && work.node.effect == Effect::Pure {
-            return Ok(Self(None));
+        if work.node.effect == Effect::Pure {
+            return Ok(Self { path, made: false });
         }
         std::fs::create_dir_all(&path)
             .map_err(|e| Fault::external("scratch", format!("{} cannot be made: {e}", path.display())))?;
-        Ok(Self(Some(path)))
+        Ok(Self { path, made: true })
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = std::fs::remove_dir(path).or_else(|_| std::fs::remove_dir_all(path));
+        if self.made || self.path.exists() {
+            let _ = std::fs::remove_dir(&self.path).or_else(|_| std::fs::remove_dir_all(&self.path));
         }
     }
 }

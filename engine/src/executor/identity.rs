@@ -5,7 +5,7 @@ use crate::{
     data::{encode, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work},
-    model::{Digest, Fault, event::StoredOutputs},
+    model::{ArtifactId, Digest, Fault, event::StoredOutputs},
 };
 
 /// Digest of a step's work: kind and version, configuration as written, and the identity of everything
@@ -26,17 +26,26 @@ pub(crate) fn identity(deps: &Deps, run: &Frozen, node: &PlanNode, loaded: &Load
         parts.push(root.to_string().into_bytes());
         match root {
             Root::Secret(name) => parts.push(deps.secrets.version(name)?.into_bytes()),
-            Root::Step { step, part: Part::Output(_) } => {
+            Root::Step { step, part: Part::Output(output) } => {
                 let stored = run.find(step.as_str()).and_then(|ix| run.board.with(ix, |f| f.stored.clone()).flatten());
                 match stored {
-                    // Rows and artifacts are named by their content; what is not kept, by what it was made from.
+                    // As recorded: a table still in memory is named there by its kept form.
+                    Some(StoredOutputs::Inline(object)) => {
+                        parts.push(
+                            object.get(output.as_str()).map(ToString::to_string).unwrap_or_default().into_bytes(),
+                        );
+                    }
+                    // Rows and artifacts are named by their content.
+                    Some(StoredOutputs::Row { digest } | StoredOutputs::Artifact { artifact: ArtifactId(digest) }) => {
+                        parts.push(digest.as_bytes().to_vec());
+                    }
+                    // What is not kept, by what it was made from.
                     Some(StoredOutputs::Recomputable { inputs }) => parts.push(inputs.as_bytes().to_vec()),
-                    Some(StoredOutputs::Inline(_)) | None => match loaded.get(root).map(|l| encode(&l.value)) {
+                    None => match loaded.get(root).map(|labelled| encode(&labelled.value)) {
                         Some(Ok(json)) => parts.push(json.to_string().into_bytes()),
                         Some(Err(_)) => return Ok(None),
                         None => {}
                     },
-                    Some(stored) => parts.push(format!("{stored:?}").into_bytes()),
                 }
             }
             _ => {

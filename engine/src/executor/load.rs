@@ -11,16 +11,21 @@ use super::{
 use crate::{
     data::{Table, Value},
     expr::{Labelled, Part, Root, Template},
-    graph::PlanNode,
+    graph::{PlanNode, Work},
     model::{Fault, Labels, NodeIx, event::StoredOutputs},
     spec::StepSpec,
 };
 
 /// Loads these roots. With `rows`, tables are counted whose rows are not known.
 pub(crate) async fn load(deps: &Deps, run: &Frozen, reads: &[Root], rows: bool) -> Result<Loaded, Fault> {
+    load_form(deps, run, reads, rows, false).await
+}
+
+/// With `durable`, outputs come from where they are kept, so that they can be written down again.
+async fn load_form(deps: &Deps, run: &Frozen, reads: &[Root], rows: bool, durable: bool) -> Result<Loaded, Fault> {
     let mut loaded = Loaded::with_capacity(reads.len());
     for root in reads {
-        if let Some(mut value) = root_value(deps, run, root).await? {
+        if let Some(mut value) = root_value(deps, run, root, durable).await? {
             if rows && let Value::Table(table) = &value.value {
                 value.value = Value::Table(counted(deps, table).await?);
             }
@@ -32,7 +37,9 @@ pub(crate) async fn load(deps: &Deps, run: &Frozen, reads: &[Root], rows: bool) 
 
 /// What a step's expressions and its kind read.
 pub(crate) async fn load_for(deps: &Deps, run: &Frozen, node: &PlanNode) -> Result<Loaded, Fault> {
-    load(deps, run, &node.reads, asks_rows(node)).await
+    // A kind that hands values on to another pipeline has to write them down.
+    let durable = matches!(&node.work, Work::Kind { kind, config, .. } if !kind.includes(config).is_empty());
+    load_form(deps, run, &node.reads, asks_rows(node), durable).await
 }
 
 async fn counted(deps: &Deps, table: &Table) -> Result<Table, Fault> {
@@ -40,13 +47,13 @@ async fn counted(deps: &Deps, table: &Table) -> Result<Table, Fault> {
     Ok(Table { rows: Some(rows), ..table.clone() })
 }
 
-async fn root_value(deps: &Deps, run: &Frozen, root: &Root) -> Result<Option<Labelled>, Fault> {
+async fn root_value(deps: &Deps, run: &Frozen, root: &Root, durable: bool) -> Result<Option<Labelled>, Fault> {
     Ok(Some(match root {
         Root::Input(name) => run.inputs.get(name).cloned().unwrap_or_else(|| Labelled::plain(Value::Null)),
         Root::Step { step, part } => {
             // A step that is not of the plan is one of the same body, and is on the body's own board.
             let Some(node) = run.find(step.as_str()) else { return Ok(None) };
-            step_part(deps, run, node, part).await?
+            step_part(deps, run, node, part, durable).await?
         }
         Root::State(name) => Labelled::plain(run.state.get(name.as_str()).cloned().unwrap_or(Value::Null)),
         Root::Run(field) => Labelled::plain(run.field(field)),
@@ -55,11 +62,17 @@ async fn root_value(deps: &Deps, run: &Frozen, root: &Root) -> Result<Option<Lab
     }))
 }
 
-async fn step_part(deps: &Deps, run: &Frozen, node: NodeIx, part: &Part) -> Result<Labelled, Fault> {
+async fn step_part(deps: &Deps, run: &Frozen, node: NodeIx, part: &Part, durable: bool) -> Result<Labelled, Fault> {
     let facts = |value: Value| Ok(Labelled::plain(value));
     match part {
         Part::Output(name) => {
-            let outputs = outputs(deps, run, node).await?;
+            let kept = run.board.with(node, |facts| facts.stored.clone()).flatten().filter(|_| durable);
+            let outputs = match kept {
+                Some(stored) if !matches!(stored, StoredOutputs::Recomputable { .. }) => {
+                    Arc::new(stored_outputs(deps, &stored).await?)
+                }
+                _ => outputs(deps, run, node).await?,
+            };
             let value = outputs.get(name).cloned().unwrap_or(Value::Null);
             let labels = run.board.with(node, |f| f.labels.get(name.as_str()).cloned()).flatten().unwrap_or_default();
             Ok(Labelled { value, labels })
@@ -149,8 +162,8 @@ fn asks_rows(node: &PlanNode) -> bool {
             || spec.env.values().chain(spec.state.values()).any(|t| template_asks_rows(&t.value))
     }
     let work = match &node.work {
-        crate::graph::Work::Kind { config, .. } => config.fields.iter().any(|f| template_asks_rows(&f.template)),
-        crate::graph::Work::Body { nodes, .. } => nodes.iter().any(asks_rows),
+        Work::Kind { config, .. } => config.fields.iter().any(|f| template_asks_rows(&f.template)),
+        Work::Body { nodes, .. } => nodes.iter().any(asks_rows),
     };
     work || spec_asks(&node.spec)
 }

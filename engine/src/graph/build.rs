@@ -32,10 +32,10 @@ pub(super) fn shape(spec: &PipelineSpec, drafts: &[Draft], order: &[usize]) -> S
     let priorities = super::priority::longest(drafts, order);
     let nodes = drafts.iter().zip(priorities).map(|(draft, priority)| node_shape(draft, priority));
     Shape {
+        has_outputs: !spec.outputs.is_empty(),
         nodes: nodes.collect(),
         max_parallel: spec.max_parallel.unwrap_or(MAX_PARALLEL).max(1),
         fail_fast: spec.fail_fast,
-        has_outputs: !spec.outputs.is_empty(),
     }
 }
 

@@ -73,7 +73,7 @@ impl Driver {
             let answer = children.ended(child).await.unwrap_or_else(|fault: Fault| {
                 serde_json::json!({
                     "run": child.to_string(), "status": "failed", "outputs": {},
-                    "fault": {"code": fault.code, "message": fault.message},
+                    "fault": serde_json::to_value(&fault).unwrap_or_default(),
                 })
             });
             let _ = sender.send(Message::Input(Input::Answer { node, answer, by: child.to_string() }));

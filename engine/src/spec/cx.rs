@@ -167,6 +167,7 @@ impl Cx {
                 Diagnostic::new(Code::NumberRange, node.span, format!("{what} is at least {least}, not {value}"));
             self.push(if value > i64::from(least) {
                 Diagnostic::new(Code::NumberRange, node.span, format!("{what} is at most {}, not {value}", u32::MAX))
+                    .help("choose a smaller number")
             } else {
                 problem.suggest(least.to_string())
             });
@@ -181,6 +182,7 @@ impl Cx {
         }
         let problem = Diagnostic::new(Code::NumberRange, node.span, format!("{what} lies from 0 to 1, not {value}"));
         let percent = value > 1.0 && value <= 100.0;
+        let problem = problem.help("a share of all items: 0.9 is nine of ten");
         self.push(if percent { problem.suggest((value / 100.0).to_string()) } else { problem });
         None
     }
@@ -270,6 +272,7 @@ impl Cx {
     }
 
     /// The elements of a list, or the one that stands alone.
+    #[allow(clippy::unused_self, reason = "reads like its neighbours")]
     pub(super) fn one_or_more<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         match &node.kind {
             NodeKind::List(items) => items,
@@ -485,5 +488,7 @@ fn mend(text: &str) -> Option<String> {
 }
 
 pub(super) fn shape(node: &Node, expected: String) -> Diagnostic {
-    Diagnostic::new(Code::WrongShape, node.span, format!("{expected}, not {}", node.describe()))
+    // Callers with a better idea replace this help.
+    let help = "`millwork schema` and `millwork explain P0006` say what each key takes";
+    Diagnostic::new(Code::WrongShape, node.span, format!("{expected}, not {}", node.describe())).help(help)
 }

@@ -1,6 +1,7 @@
 //! Layer 2: YAML text to [`PipelineSpec`], with every problem of the file at once.
 
 mod cx;
+mod format;
 mod keys;
 mod node;
 mod pipeline;
@@ -11,12 +12,14 @@ mod scalar;
 mod schema;
 mod shape;
 mod source_file;
+mod syntax;
 mod template;
 mod traps;
 mod trigger;
 mod trigger_spec;
 mod workspace;
 
+pub use format::format;
 pub use node::{Key, Node, NodeKind, Spanned, Text};
 pub use pipeline::{
     Budget, Concurrency, ForEachSpec, Given, InputSpec, OnConflict, OnExceeded, Order, Permissions, Persist,
@@ -32,6 +35,4 @@ pub use trigger_spec::{
     Catchup, DstGap, DstOverlap, FileTrigger, Overlap, ScheduleSpec, TriggerInputs, TriggerSpec, UpstreamStatus,
     UpstreamTrigger, WebhookTrigger,
 };
-pub use workspace::{
-    Connection, Retention, SecretProvider, Workspace, WorkspaceDurability, read_workspace,
-};
+pub use workspace::{Connection, Retention, SecretProvider, Workspace, WorkspaceDurability, read_workspace};

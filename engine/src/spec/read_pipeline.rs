@@ -15,7 +15,7 @@ use super::{
 use crate::{
     data::Type,
     diag::{Code, Diagnostic, Severity, Source, Span},
-    model::Name,
+    model::{Name, RetryPolicy},
 };
 
 /// What reading a file gave.
@@ -110,7 +110,7 @@ pub(super) fn version(cx: &mut Cx, fields: &Fields<'_>) {
     if !matches!(node.kind, NodeKind::Int(1)) {
         let written = match &node.kind {
             NodeKind::Int(n) => n.to_string(),
-            NodeKind::Float(n) => n.to_string(),
+            NodeKind::Float(n) => format!("{n:?}"),
             NodeKind::String(text) => format!("\"{}\"", text.value),
             _ => node.describe().to_owned(),
         };
@@ -146,7 +146,7 @@ fn secret_names(cx: &mut Cx, secrets: &[Spanned<String>]) {
 fn defaults(cx: &mut Cx, node: &Node) -> Defaults {
     let Some(fields) = cx.fields(node, &keys::DEFAULTS) else { return Defaults::default() };
     Defaults {
-        retry: fields.get("retry").map(|n| retry(cx, n, Default::default())).unwrap_or_default(),
+        retry: fields.get("retry").map(|n| retry(cx, n, RetryPolicy::default())).unwrap_or_default(),
         timeout: fields.get("timeout").and_then(|n| cx.duration(n, "`timeout`")),
         deadline: fields.get("deadline").and_then(|n| cx.duration(n, "`deadline`")),
         memory: fields.get("memory").and_then(|n| cx.size(n, "`memory`")),
@@ -274,4 +274,40 @@ fn named(cx: &mut Cx, node: &Node, what: &str) -> IndexMap<Name, Node> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_language_is_understood() {
+        let outcome = read_pipeline(&Source::new("example.yaml", include_str!("example.yaml")));
+        assert_eq!(outcome.diagnostics, []);
+        let spec = outcome.value.expect("a pipeline");
+        let ids: Vec<_> = spec.steps.iter().map(|s| s.id.value.as_str()).collect();
+        assert_eq!(ids, ["flights", "late", "sane", "review", "publish"]);
+        let late = &spec.steps[1];
+        assert_eq!(late.for_each.as_ref().and_then(|f| f.max_parallel), Some(4));
+        assert_eq!(late.retry.max_attempts, 3);
+        assert_eq!(late.timeout, Some(std::time::Duration::from_mins(10)));
+        assert_eq!(spec.steps[4].needs[0].value.as_str(), "review");
+        assert_eq!(spec.budget.as_ref().and_then(|b| b.usd_micros), Some(2_000_000));
+        assert_eq!(spec.on_failure[0].id.value.as_str(), "on_failure_1");
+        assert_eq!(spec.tests.len(), 1);
+    }
+
+    #[test]
+    fn expressions_may_be_bare_or_wrapped() {
+        let text = "version: 1\nname: p\nsteps:\n  - id: a\n    uses: wait\n    if: inputs.n > 0\n  - id: b\n    uses: wait\n    if: ${{ inputs.n > 0 }}\n";
+        let source = Source::new("p.yaml", text);
+        let outcome = read_pipeline(&source);
+        assert_eq!(outcome.diagnostics, []);
+        let spec = outcome.value.expect("a pipeline");
+        for step in &spec.steps {
+            let condition = step.condition.as_ref().expect("a condition");
+            let at = condition.value.references()[0].span;
+            assert_eq!(source.slice(at), "inputs.n");
+        }
+    }
 }

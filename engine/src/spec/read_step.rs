@@ -53,13 +53,13 @@ pub(super) struct StepReader<'c> {
 
 impl StepReader<'_> {
     pub(super) fn steps(&mut self, node: &Node, place: Place) -> Vec<StepSpec> {
-        if let (NodeKind::Map(entries), Some((key, _))) = (&node.kind, node.entries().and_then(<[_]>::first)) {
-            if entries.iter().all(|(_, v)| v.entries().is_some()) {
-                let problem = super::cx::shape(node, format!("`{}` is a list", place.word()))
-                    .help(format!("write each step as `- id: {}` and its keys below", key.text));
-                self.cx.push(problem);
-                return Vec::new();
-            }
+        if let (NodeKind::Map(entries), Some((key, _))) = (&node.kind, node.entries().and_then(<[_]>::first))
+            && entries.iter().all(|(_, v)| v.entries().is_some())
+        {
+            let problem = super::cx::shape(node, format!("`{}` is a list", place.word()))
+                .help(format!("write each step as `- id: {}` and its keys below", key.text));
+            self.cx.push(problem);
+            return Vec::new();
         }
         let items = self.cx.list(node, &format!("`{}`", place.word()));
         if items.is_empty() && node.items().is_some() && place != Place::OnFailure && place != Place::Finally {
@@ -191,12 +191,12 @@ impl StepReader<'_> {
             }
             _ => {}
         }
-        if let (Some(at), None) = (fields.key("with"), fields.key("uses")) {
-            if fields.get("steps").is_some() {
-                let problem =
-                    Diagnostic::new(Code::ConflictingKeys, at, "`with` belongs to `uses`, and this step has a body");
-                self.cx.push(problem.help("move it into a step of the body"));
-            }
+        if let (Some(at), None) = (fields.key("with"), fields.key("uses"))
+            && fields.get("steps").is_some()
+        {
+            let problem =
+                Diagnostic::new(Code::ConflictingKeys, at, "`with` belongs to `uses`, and this step has a body");
+            self.cx.push(problem.help("move it into a step of the body"));
         }
     }
 
@@ -296,13 +296,13 @@ pub(super) fn retry(cx: &mut Cx, node: &Node, base: RetryPolicy) -> RetryPolicy 
     if let Some(value) = fields.get("backoff").and_then(|n| cx.choice(n, "`backoff`", &backoffs)) {
         policy.backoff = value;
     }
-    if let Some(at) = fields.get("max_delay") {
-        if let Some(value) = cx.duration(at, "`max_delay`") {
-            policy.max_delay = value;
-            if value < policy.delay {
-                let problem = Diagnostic::new(Code::ConflictingKeys, at.span, "`max_delay` is shorter than `delay`");
-                cx.push(problem.help("no delay is longer than `max_delay`, so make it at least as long as `delay`"));
-            }
+    if let Some(at) = fields.get("max_delay")
+        && let Some(value) = cx.duration(at, "`max_delay`")
+    {
+        policy.max_delay = value;
+        if value < policy.delay {
+            let problem = Diagnostic::new(Code::ConflictingKeys, at.span, "`max_delay` is shorter than `delay`");
+            cx.push(problem.help("no delay is longer than `max_delay`, so make it at least as long as `delay`"));
         }
     }
     if let Some(value) = fields.get("jitter").and_then(|n| cx.bool(n, "`jitter`")) {
@@ -349,7 +349,7 @@ pub(super) fn budget(cx: &mut Cx, node: &Node) -> Option<Budget> {
     let fields = cx.fields(node, &keys::BUDGET)?;
     let usd_micros = fields.get("usd").and_then(|n| {
         let usd = cx.number(n, "`usd`")?;
-        if usd < 0.0 || usd > 1e12 {
+        if !(0.0..=1e12).contains(&usd) {
             cx.push(
                 Diagnostic::new(Code::NumberRange, n.span, format!("`usd` cannot be {usd}"))
                     .help("US dollars, such as 2.50"),

@@ -1,21 +1,17 @@
 //! YAML text to [`Node`]s: events of the parser below `serde_yaml`, folded without recursion.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as RawSpan, Tag};
 
 use super::{
     Key, Node, NodeKind, Text,
     scalar::{self, Style},
+    syntax::{MAX_DEPTH, Seen, remedy, too_deep},
     traps,
 };
 use crate::diag::{Code, Diagnostic, Source, Span};
 
-/// Levels of nesting in a file, aliases expanded.
-const MAX_DEPTH: usize = 64;
 /// Values in a file, aliases expanded.
 const MAX_NODES: usize = 4_000_000;
 /// Times that a text is mended and read again to find what follows a trap.
@@ -111,6 +107,7 @@ impl<'a> Builder<'a> {
             let node = self.close(open, self.end);
             self.place(node, 0);
         }
+        self.problems.truncate(MAX_PROBLEMS);
         trapped.append(&mut self.problems);
         let complete = complete && trapped.is_empty();
         Tree { root: self.root, complete, diagnostics: trapped }
@@ -141,7 +138,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             if let Err(problem) = self.take(event, &at) {
-                return Some(problem);
+                return Some(*problem);
             }
             if self.problems.len() >= MAX_PROBLEMS {
                 return self.problems.pop();
@@ -156,7 +153,7 @@ impl<'a> Builder<'a> {
         Span::new(start, end)
     }
 
-    fn take(&mut self, event: Event<'_>, at: &RawSpan) -> Result<(), Diagnostic> {
+    fn take(&mut self, event: Event<'_>, at: &RawSpan) -> Result<(), Box<Diagnostic>> {
         if !matches!(
             event,
             Event::Scalar(..)
@@ -204,27 +201,25 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Diagnostic> {
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err(Diagnostic::new(
-                Code::YamlBudget,
-                span,
-                format!("the file holds more than {MAX_NODES} values"),
-            )
-            .help("aliases count as often as they are used; move data into files that steps read"));
+            return Err(Box::new(
+                Diagnostic::new(Code::YamlBudget, span, format!("the file holds more than {MAX_NODES} values"))
+                    .help("aliases count as often as they are used; move data into files that steps read"),
+            ));
         }
         Ok(())
     }
 
-    fn deep(&self, below: usize, span: Span) -> Result<(), Diagnostic> {
+    fn deep(&self, below: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         if self.stack.len() + below > MAX_DEPTH {
-            return Err(too_deep(span));
+            return Err(Box::new(too_deep(span)));
         }
         Ok(())
     }
 
-    fn open(&mut self, kind: OpenKind, anchor: usize, span: Span) -> Result<(), Diagnostic> {
+    fn open(&mut self, kind: OpenKind, anchor: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         self.count(1, span)?;
         self.deep(1, span)?;
         if self.wants_key() {
@@ -251,7 +246,7 @@ impl<'a> Builder<'a> {
         anchor: usize,
         tag: Option<&Tag>,
         span: Span,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         self.count(1, span)?;
         let style = match style {
             ScalarStyle::Plain => Style::Plain,
@@ -259,6 +254,7 @@ impl<'a> Builder<'a> {
             ScalarStyle::DoubleQuoted => Style::Double,
             _ => Style::Block,
         };
+        let span = if style == Style::Block { self.with_header(span) } else { span };
         let value = if style == Style::Plain && span.is_empty() { "" } else { value };
         if self.wants_key() {
             let merge = style == Style::Plain && value == "<<";
@@ -276,10 +272,11 @@ impl<'a> Builder<'a> {
             let map = scalar::map_of(value, raw, span.start as usize, style);
             NodeKind::String(Text { value: value.into(), map })
         });
-        if style == Style::Plain && value.contains("${{") {
-            if let Some(trap) = traps::comment(self.text, value, span) {
-                self.problems.push(trap);
-            }
+        if style == Style::Plain
+            && value.contains("${{")
+            && let Some(trap) = traps::comment(self.text, value, span)
+        {
+            self.problems.push(trap);
         }
         let node = Node { span, kind };
         if anchor != 0 {
@@ -291,6 +288,21 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// A block scalar's span from its `|` or `>` on; the parser begins it at its text.
+    fn with_header(&self, span: Span) -> Span {
+        let start = span.start as usize;
+        if matches!(self.text.as_bytes().get(start), Some(b'|' | b'>')) {
+            return span;
+        }
+        let before = self.text.get(..start).unwrap_or("").trim_end();
+        let line = before.rfind('\n').map_or(0, |n| n + 1);
+        let header = before[line..].match_indices(['|', '>']).map(|(at, _)| line + at).find(|at| {
+            let rest = before[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-');
+            rest.trim_start().is_empty() || rest.trim_start().starts_with('#')
+        });
+        header.map_or(span, |at| Span::new(at, span.end as usize))
+    }
+
     fn resolve(&mut self, value: &str, span: Span) -> Option<NodeKind> {
         match scalar::resolve(value) {
             Ok(kind) => kind,
@@ -300,7 +312,8 @@ impl<'a> Builder<'a> {
                         .help("quote it if it is an identifier rather than a number")
                         .suggest(format!("\"{value}\"")),
                 );
-                None
+                // Any number, so that the key does not ask for one as well.
+                Some(NodeKind::Int(1))
             }
         }
     }
@@ -337,10 +350,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Result<(), Diagnostic> {
+    fn alias(&mut self, id: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Diagnostic::new(Code::YamlBudget, span, "an alias stands inside its own anchor")
-                .help("a value cannot contain itself"));
+            return Err(Box::new(
+                Diagnostic::new(Code::YamlBudget, span, "an alias stands inside its own anchor")
+                    .help("a value cannot contain itself"),
+            ));
         };
         let (nodes, height) = (anchored.nodes, anchored.height);
         self.deep(height, span)?;
@@ -471,57 +486,6 @@ const MERGE: &str = "\u{0}<<";
 /// A flow collection ends with its bracket, a block one with its last value.
 fn block_end(bytes: &[u8], end: usize, last: usize) -> usize {
     if end > 0 && matches!(bytes[end - 1], b'}' | b']') && end >= last { end } else { end.min(last.max(1)) }
-}
-
-fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::new(Code::YamlBudget, span, format!("values are nested more than {MAX_DEPTH} levels deep"))
-        .help("a pipeline needs a dozen levels; move deep data into a file that a step reads")
-}
-
-fn remedy(kind: &ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart => "indent with spaces; YAML takes no tabs there",
-        ErrorKind::UnclosedQuotedScalar => "close the quote that is still open",
-        ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
-            "every `{` and `[` needs its own end"
-        }
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            "write `key: value` with a colon and a blank; a text that holds `: ` needs quotes"
-        }
-        ErrorKind::UnexpectedCharacter { .. } => "a text that begins with this character needs quotes",
-        ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
-        _ => "the mistake is here or on the line before: look at indentation, colons, quotes and brackets",
-    }
-}
-
-/// Keys met so far: a scan for small mappings, a table for large ones.
-struct Seen(Option<HashSet<Arc<str>>>);
-
-impl Seen {
-    fn new(size: usize) -> Self {
-        Self((size > 16).then(HashSet::new))
-    }
-
-    /// The place of an equal key, if there was one.
-    fn insert(&mut self, key: &Key, out: &[(Key, Node)]) -> Option<Span> {
-        let find = || out.iter().find(|(k, _)| k.text == key.text).map(|(k, _)| k.span);
-        if self.0.is_none() && out.len() > 32 {
-            self.0 = Some(out.iter().map(|(k, _)| k.text.clone()).collect());
-        }
-        match &mut self.0 {
-            Some(set) => {
-                if set.insert(key.text.clone()) {
-                    None
-                } else {
-                    find()
-                }
-            }
-            None => find(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn flow_map(value: &str, raw: &str, start: usize, skip: usize, single: bool, dou
         let blank = raw[s..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         if matches!(raw.get(s + blank), Some(b'\n' | b'\r')) {
             let gap = raw[s..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-            let breaks = raw[s..s + gap].iter().filter(|b| **b == b'\n').count();
+            let breaks = raw[s..s + gap].split(|b| *b == b'\n').count() - 1;
             s += gap;
             v += breaks.saturating_sub(1).max(1);
         } else if double && raw[s] == b'\\' {

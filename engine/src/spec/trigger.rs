@@ -146,7 +146,7 @@ fn cron_pattern(cx: &mut Cx, cron: &str, span: Span, clock: Option<chrono_tz::Tz
         return None;
     }
     if let Err(error) = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text) {
-        cx.push(bad(error.to_string().trim_end_matches('.').to_owned()));
+        cx.push(bad(reason(&error.to_string())));
         return None;
     }
     if text.starts_with('@') {
@@ -170,6 +170,13 @@ fn cron_pattern(cx: &mut Cx, cron: &str, span: Span, clock: Option<chrono_tz::Tz
         );
     }
     Some(())
+}
+
+/// The parser's words in our style: without the kind before, lower case, no full stop.
+fn reason(text: &str) -> String {
+    let text = text.strip_prefix("Component error: ").unwrap_or(text).trim_end_matches('.');
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
 }
 
 /// Whether the zone has had two offsets in recent years, by its own rules.

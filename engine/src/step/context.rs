@@ -41,7 +41,8 @@ pub struct StepContext {
     pub answer: Option<Json>,
     /// The folder that relative paths start from.
     pub base: PathBuf,
-    /// An empty folder of this attempt's own; removed after it.
+    /// A folder of this attempt's own, empty, removed after it. Pure kinds find it not yet made, and make
+    /// it if they need it.
     pub scratch: PathBuf,
     /// Bytes that the attempt may hold in memory, if limited.
     pub memory: Option<u64>,

@@ -3,8 +3,8 @@ use millwork_engine::{
     diag::Diagnostic,
     model::Fault,
     step::{
-        CheckContext, Effect, InputTypes, OneOrMany, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
-        Templated,
+        CheckContext, Effect, InputTypes, OneOrMany, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind,
+        StepOutput, Templated,
     },
 };
 use schemars::JsonSchema;

@@ -3,11 +3,11 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use millwork_engine::{
-    data::{self, Value},
-    diag::Diagnostic,
+    data::{self, Type, Value},
+    diag::{Code, Diagnostic},
     model::{Fault, Labels, Name, RunId, Wait},
     step::{
-        CheckContext, ChildRequest, ChildRuns, Effect, InputTypes, Located, Ports, Resolved, Services, Step,
+        CheckContext, ChildRequest, ChildRuns, Effect, InputTypes, Located, Port, Ports, Resolved, Services, Step,
         StepContext, StepEnd, StepKind, StepOutput, Templated,
     },
 };
@@ -55,8 +55,57 @@ outputs:
   text: ${{ steps.child.outputs.text }}
 "#;
 
-    fn ports(_: &PipelineConfig, _: &InputTypes, _: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
-        Ok(Ports::none())
+    fn includes(config: &PipelineConfig) -> Vec<String> {
+        vec![config.path.value.clone()]
+    }
+
+    fn ports(config: &PipelineConfig, _: &InputTypes, cx: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
+        let at = config.path.span;
+        let child = cx.child(&config.path).map_err(|why| {
+            let message = format!("the pipeline `{}` cannot be used: {why}", config.path.value);
+            vec![
+                Diagnostic::new(Code::IncludeFailed, at, message)
+                    .help("`millwork check` on that file shows all problems"),
+            ]
+        })?;
+        let mut ports = Ports::none();
+        for (name, ty) in child.outputs {
+            ports.outputs.insert(name, Port { ty, doc: "an output of the other pipeline" });
+        }
+        Ok(ports)
+    }
+
+    /// Names and presence of inputs. Their types are checked where the values are known.
+    fn check(config: &PipelineConfig, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
+        let Ok(child) = cx.child(&config.path) else { return Vec::new() };
+        let mut problems = Vec::new();
+        for (name, given) in &config.inputs {
+            if !child.inputs.contains_key(name.as_str()) {
+                let message = format!("the pipeline `{}` has no input `{name}`", config.path.value);
+                let names: Vec<&str> = child.inputs.keys().map(|name| name.as_str()).collect();
+                let help =
+                    if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+                problems.push(Diagnostic::new(Code::UnknownKey, given.span(), message).help(help));
+            }
+        }
+        for (name, input) in &child.inputs {
+            match config.inputs.get(name.as_str()) {
+                Some(given) => {
+                    let found = given.template().literal().map(Type::of);
+                    if let Some(found) = found.filter(|found| !found.fits(&input.ty) && *found != Type::String) {
+                        let message = format!("the input `{name}` is {}, not {found}", input.ty);
+                        problems.push(Diagnostic::new(Code::EdgeType, given.span(), message));
+                    }
+                }
+                None if input.required => {
+                    let message = format!("the input `{name}` of `{}` is missing", config.path.value);
+                    let help = format!("write `inputs: {{{name}: ..}}`; it is {}", input.ty);
+                    problems.push(Diagnostic::new(Code::MissingKey, config.path.span, message).help(help));
+                }
+                None => {}
+            }
+        }
+        problems
     }
 
     fn build(config: Resolved<'_, PipelineConfig>, services: &Services) -> Result<Box<dyn Step>, Fault> {

@@ -32,7 +32,9 @@ pub enum Command {
   millwork run pipeline.yaml --only late --json")]
     Run(RunArgs),
     /// Find every problem of pipelines without running them.
-    #[command(after_help = "Examples:\n  millwork check pipelines/\n  millwork check pipeline.yaml --strict --format short")]
+    #[command(
+        after_help = "Examples:\n  millwork check pipelines/\n  millwork check pipeline.yaml --strict --format short"
+    )]
     Check {
         /// Files, or folders whose pipelines are all checked.
         #[arg(default_value = ".")]
@@ -143,7 +145,9 @@ pub enum Command {
         home: Option<PathBuf>,
     },
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  millwork completions bash > ~/.local/share/bash-completion/completions/millwork")]
+    #[command(
+        after_help = "Example:\n  millwork completions bash > ~/.local/share/bash-completion/completions/millwork"
+    )]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
@@ -266,7 +270,9 @@ pub enum RunsCommand {
         open: OpenArgs,
     },
     /// Answer a step that waits for approval.
-    #[command(after_help = "Examples:\n  millwork runs approve last review --value note='looks right'\n  millwork runs approve last review --refuse")]
+    #[command(
+        after_help = "Examples:\n  millwork runs approve last review --value note='looks right'\n  millwork runs approve last review --refuse"
+    )]
     Approve {
         /// A run's id, the beginning of one, or `last`.
         run: String,

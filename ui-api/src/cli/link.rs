@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, path::Path};
 
 use millwork_engine::{
-    diag::{Diagnostic, Source},
-    graph::{CheckedPipeline, Plan},
-    model::{Fault, Name, StepStatus},
+    diag::{self, Diagnostic, Severity, Source},
+    graph::{self, CheckOptions, CheckedPipeline, Drawing, Plan},
+    model::{Name, StepStatus},
+    spec,
     step::Registry,
 };
 use serde_json::Value as Json;
 
-use super::args::GraphFormat;
+use super::{args::GraphFormat, output::Output};
 
 /// Reads and checks a text.
 pub(super) fn check(
@@ -21,30 +22,55 @@ pub(super) fn check(
     read_files: bool,
     strict: bool,
 ) -> CheckedPipeline {
-    let _ = (base, registry, read_files, strict);
-    let source = Source::new(name, String::from_utf8_lossy(bytes).into_owned());
-    CheckedPipeline { source, plan: None, diagnostics: Vec::new(), untyped: Vec::new() }
+    let source = match spec::read_source(name, bytes) {
+        Ok(source) => source,
+        Err(problem) => return broken(spec::shown(name, bytes), vec![*problem]),
+    };
+    let read = spec::read_pipeline(&source);
+    let Some(pipeline) = read.value else { return broken(source, read.diagnostics) };
+    let include = |path: &str| std::fs::read_to_string(base.join(path)).map_err(|e| e.to_string());
+    let parse = |source: &Source| {
+        let read = spec::read_pipeline(source);
+        if read.has_errors() { Err(read.diagnostics) } else { read.value.ok_or_else(Vec::new) }
+    };
+    let options = CheckOptions { read_files, strict, include: &include, parse: &parse, around: &[] };
+    let mut checked = graph::check(&source, pipeline, base, registry, options);
+    if read.diagnostics.iter().any(|problem| problem.severity == Severity::Error) {
+        checked.plan = None;
+    }
+    checked.diagnostics.extend(read.diagnostics);
+    checked.diagnostics.sort_by_key(|problem| (problem.primary.span, problem.code));
+    checked.diagnostics.dedup();
+    checked
+}
+
+fn broken(source: Source, diagnostics: Vec<Diagnostic>) -> CheckedPipeline {
+    CheckedPipeline { source, plan: None, diagnostics, untyped: Vec::new() }
 }
 
 /// Problems with the lines of the file.
-pub(super) fn render(source: &Source, problems: &[Diagnostic], width: usize, colour: bool) -> String {
-    let _ = (width, colour);
-    problems.iter().map(|problem| problem.one_line(source)).collect::<Vec<_>>().join("\n")
+pub(super) fn render(source: &Source, problems: &[Diagnostic], output: &Output) -> String {
+    diag::render(source, problems, output.width(), output.colour())
 }
 
 /// The standard form of a text.
 pub(super) fn format(source: &Source) -> Result<String, Vec<Diagnostic>> {
-    Ok(source.text().to_owned())
+    spec::format(source)
 }
 
 /// The JSON Schema of pipelines.
-pub(super) fn schema(registry: &Registry) -> Result<Json, Fault> {
-    let _ = registry;
-    Err(Fault::internal("cli.link", "the schema is not linked in"))
+pub(super) fn schema(registry: &Registry) -> Json {
+    let kinds: Vec<_> = registry.kinds().map(|kind| (kind.name(), kind.summary(), kind.schema())).collect();
+    spec::json_schema(&kinds)
 }
 
 /// A picture of a plan.
 pub(super) fn draw(plan: &Plan, format: GraphFormat, status: &BTreeMap<Name, StepStatus>) -> String {
-    let _ = (plan, format, status);
-    String::new()
+    let form = match format {
+        GraphFormat::Text => Drawing::Text,
+        GraphFormat::Dot => Drawing::Dot,
+        GraphFormat::Mermaid => Drawing::Mermaid,
+        GraphFormat::Svg => Drawing::Svg,
+    };
+    graph::draw(plan, form, status)
 }

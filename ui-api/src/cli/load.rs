@@ -111,7 +111,7 @@ pub(super) fn show(output: &Output, checked: &CheckedPipeline) {
     if checked.diagnostics.is_empty() {
         return;
     }
-    output.say(link::render(&checked.source, &checked.diagnostics, output.width(), output.colour()));
+    output.say(link::render(&checked.source, &checked.diagnostics, output));
     let errors = checked.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = checked.diagnostics.len() - errors;
     let mut counts = Vec::new();

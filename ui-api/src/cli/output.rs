@@ -112,7 +112,11 @@ impl Output {
 
     /// A reader that went away (`| head`) is no fault of ours.
     fn write(&self, mut to: impl Write, bytes: &[u8]) {
-        if to.write_all(bytes).and_then(|()| to.flush()).is_err_and(|e: std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe) {
+        if to
+            .write_all(bytes)
+            .and_then(|()| to.flush())
+            .is_err_and(|e: std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe)
+        {
             std::process::exit(0);
         }
     }

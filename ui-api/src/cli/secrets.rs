@@ -21,6 +21,8 @@ impl SecretProvider for EnvSecrets {
     /// A keyed digest tells versions apart without telling the text.
     fn version(&self, name: &str) -> Result<String, Fault> {
         let text = self.open(name)?;
-        Ok(Digest::of_parts([b"millwork secret version".as_slice(), name.as_bytes(), text.as_bytes()]).to_string()[..16].to_owned())
+        Ok(Digest::of_parts([b"millwork secret version".as_slice(), name.as_bytes(), text.as_bytes()]).to_string()
+            [..16]
+            .to_owned())
     }
 }

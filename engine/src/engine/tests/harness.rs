@@ -16,7 +16,7 @@ use crate::{
     diag::{Diagnostic, Source, Span, TextMap},
     engine::{Durability, Engine, EngineOptions, RunRequest, RunSummary},
     expr::{Expr, Template},
-    graph::{CheckOptions, Plan, check},
+    graph::{Bundle, CheckOptions, Plan, check},
     model::{ArtifactId, Digest, Fault, Name, RetryPolicy, SystemClock},
     spec::{
         ForEachSpec, Key, Node, NodeKind, Order, Permissions, Persist, PipelineSpec, RepeatSpec, Spanned, StepSpec,
@@ -161,6 +161,19 @@ impl Builder {
     }
 }
 
+/// The plan of a pipeline in YAML; `child.yaml` is there for those who include it.
+pub(super) fn yaml(text: &str) -> Arc<Plan> {
+    const CHILD: &str = "version: 1\nname: child\ninputs:\n  n: {type: int}\nsteps:\n  - id: twice\n    uses: act\n    with: {act: echo, value: \"${{ inputs.n * 2 }}\"}\noutputs:\n  doubled: ${{ steps.twice.outputs.value }}\n";
+    let bundle = Bundle {
+        path: "p.yaml".into(),
+        base: "/".into(),
+        text: text.into(),
+        files: [("child.yaml".to_owned(), CHILD.to_owned())].into(),
+        kinds: std::collections::BTreeMap::new(),
+    };
+    crate::engine::bundle::thaw(&bundle, &registry()).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
 /// What outlives a crash, and the engine of one life.
 pub(super) struct Lab {
     pub home: PathBuf,
@@ -177,10 +190,19 @@ impl Lab {
         Self { home, store: Arc::new(MemoryStore::new(Arc::new(SystemClock))), artifacts, stage: Stage::new() }
     }
 
+    /// An engine over the home folder itself: SQLite, locks, artifacts on disk.
+    pub(super) async fn on_disk(&self) -> Engine {
+        Engine::open(self.options()).await.expect("an engine")
+    }
+
     pub(super) async fn engine(&self) -> Engine {
+        Engine::with_store(self.options(), self.store.clone(), self.artifacts.clone()).await.expect("an engine")
+    }
+
+    fn options(&self) -> EngineOptions {
         let mut extensions = Extensions::default();
         extensions.insert(self.stage.clone());
-        let options = EngineOptions {
+        EngineOptions {
             home: self.home.clone(),
             durability: Durability::Process,
             max_parallel: 2,
@@ -190,8 +212,7 @@ impl Lab {
             secrets: Arc::new(OneSecret),
             scans: Arc::new(NoScans),
             extensions,
-        };
-        Engine::with_store(options, self.store.clone(), self.artifacts.clone()).await.expect("an engine")
+        }
     }
 
     pub(super) async fn run(&self, plan: Arc<Plan>) -> RunSummary {

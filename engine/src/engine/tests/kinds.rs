@@ -16,12 +16,12 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    data::{Table, Type, Value},
+    data::{Type, Value},
     diag::Diagnostic,
-    model::{Digest, Fault, Wait},
+    model::{Digest, Fault, NodeIx, Wait},
     step::{
-        CheckContext, Effect, InputTypes, Ports, Registry, Resolved, SecretText, Services, Step, StepContext, StepEnd,
-        StepKind, StepOutput, Templated,
+        CheckContext, ChildRequest, ChildRuns, Effect, InputTypes, Ports, Registry, Resolved, SecretText, Services,
+        Step, StepContext, StepEnd, StepKind, StepOutput, Templated,
     },
 };
 
@@ -62,6 +62,7 @@ struct Act {
     value: Value,
     token: Option<SecretText>,
     stage: Option<Arc<Stage>>,
+    runs: Arc<dyn ChildRuns>,
 }
 
 #[async_trait]
@@ -109,6 +110,25 @@ impl Step for Act {
                     None => return Ok(StepEnd::Park(Wait::Approval { prompt: "Publish?".into(), shown, until: None })),
                 }
             }
+            "child" => {
+                let request = ChildRequest {
+                    parent: cx.run,
+                    node: NodeIx(0),
+                    step: cx.step.clone(),
+                    item: cx.item,
+                    path: "child.yaml".into(),
+                    inputs: serde_json::Map::from_iter([("n".to_owned(), crate::data::encode(&value)?)]),
+                    labels: std::collections::HashMap::new(),
+                };
+                match cx.answer {
+                    None => return Ok(StepEnd::Park(Wait::Run { run: self.runs.start(request).await? })),
+                    Some(answer) if answer["status"] == "succeeded" => {
+                        let doubled = crate::data::decode(&answer["outputs"]["doubled"])?;
+                        return Ok(StepOutput::none().value("value", doubled).into());
+                    }
+                    Some(_) => return Err(failed()),
+                }
+            }
             "table" => {
                 let rows = value.as_int().unwrap_or(0);
                 let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
@@ -140,6 +160,7 @@ fn build(config: &Resolved<'_, Config>, services: &Services) -> Result<Box<dyn S
         value: config.get_opt(&config.value)?.unwrap_or(Value::Null),
         token: config.get_opt(&config.token)?,
         stage: services.extensions.get::<Stage>(),
+        runs: services.runs.clone(),
     }))
 }
 
@@ -155,6 +176,9 @@ macro_rules! kind {
             const EXAMPLE: &'static str = "";
             fn ports(config: &Config, _: &InputTypes, _: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
                 Ok(ports(config))
+            }
+            fn includes(config: &Config) -> Vec<String> {
+                if config.act == "child" { vec!["child.yaml".to_owned()] } else { Vec::new() }
             }
             fn build(config: Resolved<'_, Config>, services: &Services) -> Result<Box<dyn Step>, Fault> {
                 build(&config, services)

@@ -3,18 +3,25 @@
 use std::time::Instant;
 
 use super::harness::{Builder, Lab};
-use crate::{engine::RunRequest, model::RunStatus};
+use crate::{
+    engine::{Engine, RunRequest},
+    model::RunStatus,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn three_steps_and_many_items() {
     let lab = Lab::new();
+    measure("memory", lab.engine().await).await;
+    measure("sqlite, process", lab.on_disk().await).await;
+}
+
+async fn measure(name: &str, engine: Engine) {
     let mut b = Builder::new();
     b.step("a", "pure", "echo", "1", |_, _| {});
     b.step("b", "pure", "echo", "${{ steps.a.outputs.value }}", |_, _| {});
     b.step("c", "pure", "echo", "${{ steps.b.outputs.value }}", |_, _| {});
     let plan = b.plan();
-    let engine = lab.engine().await;
     let mut times = Vec::new();
     for _ in 0..200 {
         let begin = Instant::now();
@@ -46,5 +53,5 @@ async fn three_steps_and_many_items() {
     let summary = handle.ended(false).await.expect("ends");
     assert_eq!((summary.status, summary.fault), (RunStatus::Succeeded, None));
     let items = 100_000.0 / begin.elapsed().as_secs_f64();
-    eprintln!("three steps {:?}, 64 in flight {rate:.0}/s, items {items:.0}/s", times[100]);
+    eprintln!("{name}: three steps {:?}, 64 in flight {rate:.0}/s, items {items:.0}/s", times[100]);
 }

@@ -4,7 +4,9 @@ use millwork_engine::{
     data::Type,
     diag::{Code, Diagnostic},
     model::Fault,
-    step::{CheckContext, Effect, InputTypes, Located, Period, Ports, Resolved, Services, Size, Step, StepKind, Templated},
+    step::{
+        CheckContext, Effect, InputTypes, Located, Period, Ports, Resolved, Services, Size, Step, StepKind, Templated,
+    },
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,0 +1,51 @@
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use millwork_engine::model::Fault;
+
+use crate::cli::{
+    Exit, link, load,
+    output::{Output, Tone},
+};
+
+/// Brings pipelines into the standard form, or says which are not.
+pub(super) fn fmt(output: &Output, paths: &[PathBuf], check: bool) -> Result<Exit, Fault> {
+    let (mut bad, mut changed) = (false, 0);
+    for file in load::files_of(paths)? {
+        let source = load::source(&file)?;
+        match link::format(&source) {
+            Ok(text) if text == source.text() => {}
+            Ok(text) => {
+                changed += 1;
+                if check {
+                    output.result(file.display());
+                } else {
+                    replace(&file, &text)?;
+                    output.say(format!("{} {}", output.paint(Tone::Good, "formatted"), file.display()));
+                }
+            }
+            Err(problems) => {
+                bad = true;
+                output.say(link::render(&source, &problems, output));
+            }
+        }
+    }
+    Ok(if bad || (check && changed > 0) { Exit::Problems } else { Exit::Ok })
+}
+
+/// A crash leaves the old text or the new one, never half of it.
+fn replace(file: &Path, text: &str) -> Result<(), Fault> {
+    let failed = |e: std::io::Error| Fault::external("fmt.write", format!("{} cannot be written: {e}", file.display()));
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    new.write_all(text.as_bytes()).map_err(failed)?;
+    if let Ok(old) = fs::metadata(file) {
+        fs::set_permissions(new.path(), old.permissions()).map_err(failed)?;
+    }
+    new.as_file().sync_all().map_err(failed)?;
+    new.persist(file).map_err(|e| failed(e.error))?;
+    Ok(())
+}

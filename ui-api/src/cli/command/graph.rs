@@ -1,0 +1,16 @@
+use std::{collections::BTreeMap, path::Path};
+
+use millwork_engine::model::Fault;
+
+use crate::cli::{Exit, args::GraphFormat, link, load, output::Output};
+
+/// A picture of a pipeline.
+pub(super) fn graph(output: &Output, path: &Path, format: GraphFormat) -> Result<Exit, Fault> {
+    let plan = load::plan(output, &load::file_of(path)?, &millwork_steps::registry())?;
+    let drawn = link::draw(&plan, format, &BTreeMap::new());
+    output.text(&drawn);
+    if !drawn.ends_with('\n') {
+        output.text("\n");
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,67 @@
+//! One file a command.
+
+mod approve;
+mod check;
+mod completions;
+mod doctor;
+mod expect;
+mod explain;
+mod fmt;
+mod gc;
+mod graph;
+mod init;
+mod plan;
+mod rerun;
+mod run;
+mod runs;
+mod schema;
+mod steps;
+mod test;
+mod why;
+
+use millwork_engine::model::Fault;
+
+use super::{
+    Exit,
+    args::{Command, RunsCommand},
+    output::Output,
+};
+
+/// Does what was asked for.
+pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault> {
+    match command {
+        Command::Init { folder } => init::init(output, &folder),
+        Command::Run(args) => run::run(output, &args),
+        Command::Check { paths, strict, no_files, format } => check::check(output, &paths, strict, !no_files, format),
+        Command::Fmt { paths, check } => fmt::fmt(output, &paths, check),
+        Command::Plan { path, only, home, json } => plan::plan(output, &path, &only, home, json),
+        Command::Test { paths, name } => test::test(output, &paths, name.as_deref()),
+        Command::Runs(command) => of_runs(output, command),
+        Command::Why { run, step, home } => why::why(output, &run, step.as_deref(), home),
+        Command::Explain { code } => explain::explain(output, code.as_deref()),
+        Command::Schema => schema::schema(output),
+        Command::Steps { name, json } => steps::steps(output, name.as_deref(), json),
+        Command::Graph { path, format } => graph::graph(output, &path, format),
+        Command::Gc { keep, dry_run, home } => gc::gc(output, keep, dry_run, home),
+        Command::Doctor { home } => doctor::doctor(output, home),
+        Command::Completions { shell } => completions::completions(output, shell),
+    }
+}
+
+fn of_runs(output: &Output, command: RunsCommand) -> Result<Exit, Fault> {
+    match command {
+        RunsCommand::List { pipeline, status, limit, json, home } => {
+            runs::list(output, pipeline, &status, limit, json, home)
+        }
+        RunsCommand::Show { run, json, home } => runs::show(output, &run, json, home),
+        RunsCommand::Logs { run, step, item, home } => runs::logs(output, &run, step.as_deref(), item, home),
+        RunsCommand::Cancel { run, home } => runs::cancel(output, &run, home),
+        RunsCommand::Resume { run, json, open } => run::resume(output, &run, json, &open),
+        RunsCommand::Approve { run, step, refuse, values, by, home } => {
+            approve::approve(output, &run, step.as_deref(), !refuse, values, by, home)
+        }
+        RunsCommand::Rerun { run, from, file, yes, json, open } => {
+            rerun::rerun(output, &run, &from, file.as_deref(), yes, json, &open)
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use millwork_engine::{
+    Engine, RunHandle, RunRequest, RunSummary,
+    data::Value,
+    graph::Plan,
+    model::{Fault, Name, RunStatus, StepStatus},
+};
+use serde_json::{Value as Json, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{
+    Exit,
+    args::{OpenArgs, RunArgs},
+    home, load, open,
+    output::{Output, Tone},
+    run_id,
+    watch::{self, Watch},
+    words,
+};
+
+/// Checks a pipeline and runs it to its end.
+pub(super) fn run(output: &Output, args: &RunArgs) -> Result<Exit, Fault> {
+    let file = load::file_of(&args.path)?;
+    let registry = millwork_steps::registry();
+    let plan = load::plan(output, &file, &registry)?;
+    let request = RunRequest { inputs: inputs(&plan, args)?, only: only(&plan, &args.only)?, given: BTreeMap::new() };
+    let home = home::for_pipeline(args.open.home.as_deref(), &file);
+    open::block_on(async {
+        let engine = open::engine(home, registry, &args.open).await?;
+        let handle = engine.start(plan.clone(), request).await?;
+        follow(output, engine, handle, plan, args.json).await
+    })
+}
+
+/// Goes on with a run to its end.
+pub(super) fn resume(output: &Output, run: &str, as_json: bool, args: &OpenArgs) -> Result<Exit, Fault> {
+    let home = home::existing(args.home.as_deref())?;
+    open::block_on(async {
+        let engine = open::engine(home, millwork_steps::registry(), args).await?;
+        let id = run_id::find(&engine, run).await?;
+        let plan = engine.plan_of(id).await?;
+        let handle = engine.resume(id, &user()).await?;
+        follow(output, engine, handle, plan, as_json).await
+    })
+}
+
+/// Shows a run until it ends, stops, or waits for a person. Ctrl-C cancels, a second one interrupts;
+/// SIGTERM interrupts at once.
+pub(super) async fn follow(
+    output: &Output,
+    engine: Engine,
+    mut handle: RunHandle,
+    plan: Arc<Plan>,
+    as_json: bool,
+) -> Result<Exit, Fault> {
+    let cannot = |e: std::io::Error| Fault::external("cli.signals", format!("signals cannot be listened to: {e}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let id = handle.id();
+    if as_json {
+        output.json(&json!({"type": "run", "run": id, "pipeline": plan.spec.name.value}));
+    } else {
+        output.say(format!("{} {}", output.paint(Tone::Strong, &plan.spec.name.value), output.paint(Tone::Dim, id)));
+    }
+    let mut watch = Watch::new(output, plan.clone(), as_json);
+    let mut updates = handle.updates();
+    let ended = handle.ended(true);
+    tokio::pin!(ended);
+    let mut listening = true;
+    let summary = loop {
+        tokio::select! {
+            biased;
+            update = updates.recv(), if listening => match update {
+                Some(update) => watch.update(&update),
+                None => listening = false,
+            },
+            Some(()) = interrupt.recv() => engine.cancel(id, "Ctrl-C").await?,
+            Some(()) = terminate.recv() => engine.clone().close().await?,
+            summary = &mut ended => break summary,
+        }
+    };
+    while let Ok(update) = updates.try_recv() {
+        watch.update(&update);
+    }
+    watch.end();
+    let summary = summary?;
+    conclude(output, &plan, &summary, as_json);
+    engine.close().await?;
+    Ok(Exit::of_run(summary.status))
+}
+
+fn conclude(output: &Output, plan: &Plan, summary: &RunSummary, as_json: bool) {
+    if as_json {
+        output.json(&json!({
+            "type": "summary", "run": summary.id, "status": summary.status, "outputs": summary.outputs,
+            "fault": summary.fault, "seconds": summary.took.as_secs_f64(),
+        }));
+        return;
+    }
+    if let Some(fault) = summary.fault.as_ref().filter(|_| summary.status == RunStatus::Failed) {
+        let step =
+            summary.steps.iter().find(|step| step.status == StepStatus::Failed && step.fault.as_ref() == Some(fault));
+        watch::show_fault(output, plan, step.map(|step| step.id.as_str()), fault);
+    }
+    let (word, tone) = words::run_status(summary.status);
+    let tally = watch::tally(summary.steps.iter().map(|step| step.status));
+    output.say(format!("{} in {} ({tally})", output.paint(tone, word), words::duration(summary.took)));
+    match summary.status {
+        RunStatus::Waiting => output.say(format!("answer with: millwork runs approve {}", summary.id)),
+        RunStatus::Interrupted | RunStatus::Failed => {
+            output.say(format!("go on with: millwork runs resume {}", summary.id));
+        }
+        RunStatus::Queued | RunStatus::Running | RunStatus::Succeeded | RunStatus::Cancelled => {}
+    }
+    if summary.outputs.as_object().is_some_and(|outputs| !outputs.is_empty()) {
+        output.result(format!("{:#}", summary.outputs));
+    }
+}
+
+/// Inputs from a file, then from `--input`. The engine converts and checks them against their types.
+fn inputs(plan: &Plan, args: &RunArgs) -> Result<BTreeMap<String, Value>, Fault> {
+    let mut inputs = BTreeMap::new();
+    if let Some(file) = &args.inputs_file {
+        for (name, json) in read_object(file)? {
+            inputs.insert(name, value_of(json));
+        }
+    }
+    for (name, text) in &args.inputs {
+        let ty = plan.spec.inputs.get(name.as_str()).map(|input| input.ty.required());
+        let takes_text = ty.is_none_or(|ty| matches!(ty, millwork_engine::data::Type::String));
+        // Text stays text where text is wanted: a name may look like a number.
+        let value = if takes_text { None } else { serde_json::from_str(text).ok().map(value_of) };
+        inputs.insert(name.clone(), value.unwrap_or_else(|| Value::from(text.as_str())));
+    }
+    Ok(inputs)
+}
+
+fn read_object(file: &Path) -> Result<serde_json::Map<String, Json>, Fault> {
+    let wrong = |why: String| Fault::user("cli.usage", format!("{} {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    match serde_json::from_str(&text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err(wrong("does not hold a JSON object".to_owned())),
+        Err(e) => Err(wrong(format!("is not JSON: {e}"))),
+    }
+}
+
+/// JSON that a person wrote, as a value: no tag in it has a meaning.
+pub(super) fn value_of(json: Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(b) => Value::Bool(b),
+        Json::Number(n) => n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or(f64::NAN)), Value::Int),
+        Json::String(s) => Value::from(s),
+        Json::Array(items) => Value::list(items.into_iter().map(value_of)),
+        Json::Object(entries) => Value::map(entries.into_iter().map(|(name, json)| (name, value_of(json)))),
+    }
+}
+
+fn only(plan: &Plan, ids: &[String]) -> Result<Vec<Name>, Fault> {
+    let known = |id: &String| {
+        let steps = || plan.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>().join(", ");
+        let unknown =
+            || Fault::user("cli.usage", format!("there is no step `{id}`")).help(format!("there are {}", steps()));
+        plan.node(id).map(|node| node.id.clone()).ok_or_else(unknown)
+    };
+    ids.iter().map(known).collect()
+}
+
+/// Who asks, for the record.
+pub(super) fn user() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "command line".to_owned())
+}

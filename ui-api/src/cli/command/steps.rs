@@ -1,0 +1,133 @@
+use millwork_engine::{
+    model::Fault,
+    step::{Effect, ErasedKind, Registry},
+};
+use serde_json::{Value as Json, json};
+
+use crate::cli::{
+    Exit,
+    output::{Output, Tone},
+};
+
+/// The catalogue, or the page of one kind.
+pub(super) fn steps(output: &Output, name: Option<&str>, as_json: bool) -> Result<Exit, Fault> {
+    let registry = millwork_steps::registry();
+    match name {
+        None if as_json => registry.kinds().for_each(|kind| output.json(&entry(kind.as_ref()))),
+        None => {
+            let row = |kind: &dyn ErasedKind| {
+                vec![kind.name().to_owned(), effect(kind.default_effect()).to_owned(), kind.summary().to_owned()]
+            };
+            let rows: Vec<_> = registry.kinds().map(|kind| row(kind.as_ref())).collect();
+            output.table(&["KIND", "EFFECT", ""], &rows);
+        }
+        Some(name) => {
+            let kind = registry.get(name).ok_or_else(|| unknown(name, &registry))?;
+            if as_json {
+                output.json(&entry(kind.as_ref()));
+            } else {
+                page(output, kind.as_ref());
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn unknown(name: &str, registry: &Registry) -> Fault {
+    let names: Vec<&str> = registry.kinds().map(|kind| kind.name()).collect();
+    Fault::user("cli.usage", format!("there is no kind `{name}`")).help(format!("there are {}", names.join(", ")))
+}
+
+fn entry(kind: &dyn ErasedKind) -> Json {
+    json!({
+        "name": kind.name(),
+        "version": kind.version(),
+        "effect": kind.default_effect(),
+        "summary": kind.summary(),
+        "config": kind.schema(),
+        "example": kind.example(),
+    })
+}
+
+fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Pure => "pure",
+        Effect::Idempotent => "idempotent",
+        Effect::External => "external",
+    }
+}
+
+fn page(output: &Output, kind: &dyn ErasedKind) {
+    let head = output.paint(Tone::Strong, kind.name());
+    output.result(format!("{head} (version {}, {})", kind.version(), effect(kind.default_effect())));
+    output.result(kind.summary());
+    let schema = serde_json::to_value(kind.schema()).unwrap_or(Json::Null);
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    output.result("\nwith:");
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let ty = type_of(field, &schema);
+        let mark = if required.contains(&name.as_str()) { ", required" } else { "" };
+        output.result(format!("  {} ({ty}{mark})", output.paint(Tone::Strong, name)));
+        if let Some(text) = field["description"].as_str() {
+            output.result(format!("      {}", text.replace('\n', " ")));
+        }
+    }
+    output.result(format!("\nexample:\n{}", kind.example().trim_end()));
+}
+
+/// A short name for what a field takes.
+fn type_of(field: &Json, root: &Json) -> String {
+    if let Some(ty) = field["x-type"].as_str() {
+        return format!("{ty} or ${{{{ }}}}");
+    }
+    if let Some(target) = field["$ref"].as_str().and_then(|path| root.pointer(path.trim_start_matches('#'))) {
+        return type_of(target, root);
+    }
+    let literal = |options: &Json| {
+        let all: Vec<String> =
+            options.as_array()?.iter().filter_map(|o| Some(o["const"].as_str()?.to_owned())).collect();
+        (!all.is_empty()).then(|| all.join(" | "))
+    };
+    if let Some(names) = field["enum"].as_array() {
+        return names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" | ");
+    }
+    for several in ["oneOf", "anyOf"] {
+        if let Some(text) = literal(&field[several]) {
+            return text;
+        }
+        if let Some(options) = field[several].as_array() {
+            let mut names: Vec<String> = options.iter().map(|option| type_of(option, root)).collect();
+            names.retain(|name| name != "null");
+            names.dedup();
+            return names.join(" or ");
+        }
+    }
+    match &field["type"] {
+        Json::String(ty) if ty == "array" => format!("list of {}", type_of(&field["items"], root)),
+        Json::String(ty) => ty.clone(),
+        Json::Array(types) => {
+            types.iter().filter_map(Json::as_str).filter(|ty| *ty != "null").collect::<Vec<_>>().join(" or ")
+        }
+        _ => "any".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_have_short_types() {
+        let root = json!({"$defs": {"F": {"oneOf": [{"const": "a"}, {"const": "b"}]}}});
+        for (field, expected) in [
+            (json!({"x-type": "string"}), "string or ${{ }}"),
+            (json!({"$ref": "#/$defs/F"}), "a | b"),
+            (json!({"type": "array", "items": {"type": "integer"}}), "list of integer"),
+            (json!({"anyOf": [{"x-type": "int"}, {"type": "null"}]}), "int or ${{ }}"),
+            (json!({"type": ["string", "null"]}), "string"),
+            (json!({}), "any"),
+        ] {
+            assert_eq!(type_of(&field, &root), expected);
+        }
+    }
+}
