@@ -20,6 +20,11 @@ impl TextMap {
         Self { stretches }
     }
 
+    /// How many stretches there are: what a copy costs.
+    pub fn stretches(&self) -> usize {
+        self.stretches.len()
+    }
+
     /// The place in the file of one offset in the value.
     pub fn offset(&self, at: usize) -> usize {
         let at = u32::try_from(at).unwrap_or(u32::MAX);

@@ -353,7 +353,7 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
     let (Some(kind), Some(config)) = (&draft.kind, &draft.config) else { return (Ports::none(), true) };
     let cx = CheckContext {
         base: typing.base,
-        permissions: &typing.world.spec.permissions,
+        permissions: draft.spec.permissions.as_ref().unwrap_or(&typing.world.spec.permissions),
         read_files: typing.read_files,
         files: typing.files,
         child: Some(typing.child),

@@ -67,7 +67,7 @@ pub trait StepKind: Send + Sync + 'static {
 pub struct CheckContext<'a> {
     /// The folder that relative paths start from: the pipeline file's.
     pub base: &'a Path,
-    /// `permissions:` of the pipeline.
+    /// `permissions:` of the step, or those of the pipeline.
     pub permissions: &'a Permissions,
     /// Columns that a table step promises in `schema:` are trusted; files are looked at only if this is set.
     pub read_files: bool,
