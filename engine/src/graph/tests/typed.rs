@@ -67,7 +67,7 @@ fn an_included_pipeline_gives_its_types_and_belongs_to_the_bundle() {
     assert!(child.file("y.yaml").is_some());
 
     let message = |text: &str| check_with(text, &files).diagnostics[0].message.clone();
-    assert_eq!(message("c nested file=bad.yaml"), "bad.yaml:3:50: error[E0020]: there is no input `x`");
+    assert_eq!(message("c nested file=bad.yaml"), "bad.yaml:3:51: error[E0020]: there is no input `x`");
     let circle = message("c nested file=sub/circle.yaml");
     assert!(circle.contains("a pipeline includes itself: p.yaml -> sub/circle.yaml -> p.yaml"), "{circle}");
 }

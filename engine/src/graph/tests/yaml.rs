@@ -43,7 +43,9 @@ steps:
     needs: [thrid]
     with:
       n: ${{ steps.first.outputs.n }}
-      names: x
+  - id: fifth
+    uses: pure
+    with: {names: x}
 ",
     );
     let lines: Vec<_> = checked.diagnostics.iter().map(|problem| problem.one_line(&checked.source)).collect();
@@ -51,11 +53,11 @@ steps:
         lines,
         [
             "p.yaml:5:27: error[T0004]: expected int, found string",
-            "p.yaml:6:1: error[P0004]: `stpes` means nothing here",
+            "p.yaml:6:1: error[P0004]: a pipeline has no key `stpes`",
             "p.yaml:15:11: error[G0001]: there is no kind of step `pur`",
             "p.yaml:24:13: error[G0002]: there is no step `thrid`",
             "p.yaml:26:10: error[T0002]: the value may be missing (int?) where int is needed",
-            "p.yaml:27:14: error[T0004]: expected list<string>, found string",
+            "p.yaml:29:19: error[T0004]: expected list<string>, found string",
         ]
     );
     let mended: Vec<_> =
