@@ -370,6 +370,7 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
 }
 
 /// `until` and `state`, which see the step's own outputs.
+#[allow(clippy::too_many_arguments, reason = "the parts of one scope, made here because it borrows all of them")]
 fn check_own(
     draft: &Draft,
     tops: &[Draft],

@@ -75,8 +75,11 @@ pub struct CheckContext<'a> {
     pub files: &'a BTreeMap<String, String>,
     /// The checked inputs and outputs of an included pipeline, by path as written; the error is one
     /// sentence. `None` where a kind is looked at outside of a pipeline.
-    pub child: Option<&'a dyn Fn(&str) -> Result<ChildPorts, String>>,
+    pub child: Option<&'a ChildLookup<'a>>,
 }
+
+/// Finds inputs and outputs of an included pipeline.
+pub type ChildLookup<'a> = dyn Fn(&str) -> Result<ChildPorts, String> + 'a;
 
 static NO_FILES: BTreeMap<String, String> = BTreeMap::new();
 
