@@ -181,6 +181,33 @@ codes! {
         "No expression refers to `inputs.NAME`. Remove the input, or use it.";
     UnusedSecret = "L0005" Warning "a secret that nothing reads"
         "No expression refers to `secrets.NAME`. Remove it, so that the pipeline asks for no more than it needs.";
+
+    SqlSyntax = "T0101" Error "the query is not SQL"
+        "The text of a `sql` step breaks the grammar. The message says what was expected and what was found there; often the mistake stands just before: a missing comma, a keyword used as a name (quote it: \"order\"), an unclosed bracket.";
+    SqlTable = "T0102" Error "a query reads a table that does not exist"
+        "A name after `from` or `join` is, in this order: a CTE of the same query, a name in `tables:`, or the id of a step that has just one table output. Example: `tables: {f: \"${{ steps.flights.outputs.table }}\"}` makes `f` known. Names of steps are lower case.";
+    SqlColumn = "T0103" Error "a query names a column that is not there, or not only once"
+        "Queries are planned against the columns of the tables they read before anything runs. Column names keep the spelling of the data, so `Carrier` and `carrier` differ; a name with other signs than letters, digits and `_` stands in double quotes. Where two tables have the column, say which: `f.carrier`. Two columns of a result need two names: use `as`.";
+    SqlType = "T0104" Error "types in a query do not fit"
+        "A function, an operator or a comparison got types that it does not take. Convert with `cast(x as bigint)`, or `try_cast`, which gives null where the text is not a number.";
+    SqlTemplate = "T0105" Error "an expression inside a query"
+        "Values never become part of a query's text, so that no value can change what it does. Use a bind parameter: write `where origin = $origin` and `params: {origin: \"${{ item }}\"}`. A table is named in `tables:`.";
+    SqlParam = "T0106" Error "a parameter without a value, or a value without a parameter"
+        "Each `$name` in a query takes its value from the entry of the same name in `params:`, and each entry is used. Example: `query: select * from t where day = $day` with `params: {day: \"${{ inputs.day }}\"}`.";
+    SqlFunction = "T0107" Error "a query calls a function that does not exist"
+        "The functions are those of Apache DataFusion, which follow PostgreSQL's where they can. The suggestion is the nearest name.";
+    SqlStatement = "T0108" Error "a `sql` step holds something other than one query"
+        "A `sql` step is one `select`, perhaps with CTEs before it. Its result is a table; `table.write` writes it. Statements that create, insert or change have no place in it, and neither have several statements.";
+    TableSchema = "T0109" Error "a table is not as its `schema:` says"
+        "`schema:` is a promise about columns: `schema: {carrier: string, arr_delay: float}`. The types are those of the pipeline language. If the file can be read at check, it must have these columns. Mend the schema or the file.";
+    TableOption = "T0110" Error "an option of a table step cannot be used like this"
+        "The message says which option, why, and what to write instead.";
+    FileNotPermitted = "T0111" Error "a path outside of what `permissions:` allows"
+        "`permissions: {files: [data, out]}` names the folders and patterns that the steps of a pipeline may read and write. Without the list they may use any path. Add the path to the list, or use one that is in it.";
+    ExpectColumn = "T0112" Error "a check names a column that the table does not have"
+        "`table.check` looks at columns of its table; they are compared before the run. Names keep the spelling of the data.";
+    ReportTemplate = "T0113" Error "a report's template cannot be read"
+        "Templates are written in minijinja's language, which is Jinja's. The message names the line. Names that the template uses are those under `data:`.";
 }
 
 impl Code {

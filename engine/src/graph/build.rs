@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 
@@ -69,7 +71,7 @@ pub(super) fn nodes(drafts: Vec<Draft>, prints: &[Digest]) -> Option<Vec<PlanNod
 }
 
 fn node(at: usize, draft: Draft, print: Option<Digest>) -> Option<PlanNode> {
-    let fingerprint = print.unwrap_or_else(|| super::fingerprint::fingerprint(&draft, &[], &Default::default()));
+    let fingerprint = print.unwrap_or_else(|| super::fingerprint::fingerprint(&draft, &[], &BTreeMap::new()));
     let outputs = as_seen(&draft)?;
     let work = if draft.body.is_empty() {
         Work::Kind { kind: draft.kind?, config: draft.config?, reads: draft.reads, ports: draft.ports }

@@ -16,9 +16,25 @@ use super::{
 use crate::{
     diag::{Severity, Source},
     model::Digest,
-    spec::PipelineSpec,
+    spec::{PipelineSpec, read_pipeline},
     step::Registry,
 };
+
+/// Reads and checks a pipeline: problems of the file and of what it means together, in the order of
+/// the file.
+pub fn check_text(source: &Source, base: &Path, registry: &Registry, options: CheckOptions<'_>) -> CheckedPipeline {
+    let read = read_pipeline(source);
+    let broken = read.has_errors();
+    let Some(spec) = read.value else {
+        let diagnostics = read.diagnostics;
+        return CheckedPipeline { source: source.clone(), plan: None, diagnostics, untyped: Vec::new() };
+    };
+    let mut checked = check(source, spec, base, registry, options);
+    checked.diagnostics.extend(read.diagnostics);
+    checked.diagnostics.sort_by_key(|problem| (problem.primary.span.start, problem.code));
+    checked.plan = checked.plan.filter(|_| !broken);
+    checked
+}
 
 /// Checks a pipeline: every problem at once, and a plan where none is an error.
 ///

@@ -107,14 +107,8 @@ impl Draft {
     }
 
     fn find_kind(&mut self, registry: &Registry, problems: &mut Vec<Diagnostic>) {
-        let Some(uses) = &self.spec.uses else {
-            if self.spec.body.is_empty() || self.spec.for_each.is_none() {
-                let message =
-                    format!("the step `{}` has neither `uses` nor `for_each` with `steps`", self.spec.id.value);
-                problems.push(Diagnostic::new(Code::WithoutWork, self.spec.id.span, message));
-            }
-            return;
-        };
+        // A body instead of a kind, or neither, which the layer below has reported.
+        let Some(uses) = &self.spec.uses else { return };
         let Some(kind) = registry.get(&uses.value) else {
             let message = format!("there is no kind of step `{}`", uses.value);
             let names = registry.kinds().map(|kind| kind.name());

@@ -104,7 +104,7 @@ fn connect_one(draft: &mut Draft, ids: &Ids, viewer: Viewer, names: &Names, prob
         needs
             .and_modify(|n| {
                 if need.edge == Edge::Data {
-                    *n = need
+                    *n = need;
                 }
             })
             .or_insert(need);

@@ -79,7 +79,9 @@ fn node(of: &Node, bytes: &mut Vec<u8>) {
         NodeKind::String(value) => text(b't', &value.value, bytes),
         NodeKind::List(items) => {
             text(b'l', &items.len().to_string(), bytes);
-            items.iter().for_each(|item| node(item, bytes));
+            for item in items {
+                node(item, bytes);
+            }
         }
         NodeKind::Map(entries) => {
             text(b'm', &entries.len().to_string(), bytes);
@@ -101,7 +103,9 @@ fn template(of: &Template, bytes: &mut Vec<u8>) {
         }),
         TemplateKind::List(items) => {
             text(b'l', &items.len().to_string(), bytes);
-            items.iter().for_each(|item| template(item, bytes));
+            for item in items {
+                template(item, bytes);
+            }
         }
         TemplateKind::Map(entries) => {
             text(b'm', &entries.len().to_string(), bytes);

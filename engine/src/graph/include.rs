@@ -1,9 +1,8 @@
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
-use super::{Bundle, CheckOptions, Plan, check, draft::Draft, walk::find_word};
+use super::{Bundle, CheckOptions, Plan, check_text, draft::Draft, walk::find_word};
 use crate::{
     diag::{Code, Diagnostic, Severity, Source},
-    spec::PipelineSpec,
     step::{ChildInput, ChildPorts, Registry},
 };
 
@@ -84,12 +83,12 @@ impl<'a> Includes<'a> {
     }
 
     /// The path of a file from the folder of the outermost pipeline.
-    fn from_root(&self, path: &str) -> String {
+    fn root_path(&self, path: &str) -> String {
         join(folder(self.around.last().map_or("", String::as_str)), path)
     }
 
     fn circle(&self, path: &str) -> Option<String> {
-        let root = self.from_root(path);
+        let root = self.root_path(path);
         let at = self.around.iter().position(|outer| *outer == root)?;
         Some(self.around[at..].iter().chain([&root]).cloned().collect::<Vec<_>>().join(" -> "))
     }
@@ -124,12 +123,10 @@ impl<'a> Includes<'a> {
                 format!("{}{more}", problem.one_line(&source))
             })
         };
-        let spec: PipelineSpec = (self.options.parse)(&source)
-            .map_err(|problems| first(&problems).unwrap_or_else(|| "it cannot be read".to_owned()))?;
         let include = |inner: &str| (self.options.include)(&join(folder(path), inner));
-        let around: Vec<String> = self.around.iter().cloned().chain([self.from_root(path)]).collect();
+        let around: Vec<String> = self.around.iter().cloned().chain([self.root_path(path)]).collect();
         let options = CheckOptions { include: &include, around: &around, ..self.options };
-        let checked = check(&source, spec, &self.base.join(folder(path)), self.registry, options);
+        let checked = check_text(&source, &self.base.join(folder(path)), self.registry, options);
         match (first(&checked.diagnostics), checked.plan) {
             (None, Some(plan)) => {
                 self.keep(path, &plan);

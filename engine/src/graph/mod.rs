@@ -27,7 +27,7 @@ mod walk;
 mod tests;
 
 pub use bundle::Bundle;
-pub use check::check;
+pub use check::{check, check_text};
 pub use draw::{Drawing, draw};
 pub use options::CheckOptions;
 pub use plan::{CheckedPipeline, Edge, Plan, PlanNode, Work};

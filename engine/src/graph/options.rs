@@ -1,10 +1,5 @@
 use std::fmt;
 
-use crate::{
-    diag::{Diagnostic, Source},
-    spec::PipelineSpec,
-};
-
 /// How a pipeline is checked.
 #[derive(Clone, Copy)]
 pub struct CheckOptions<'a> {
@@ -15,8 +10,6 @@ pub struct CheckOptions<'a> {
     /// The text of an included file, by its path from the folder of the pipeline; the error is one
     /// sentence without the path.
     pub include: &'a dyn Fn(&str) -> Result<String, String>,
-    /// Reads the text of an included pipeline.
-    pub parse: &'a dyn Fn(&Source) -> Result<PipelineSpec, Vec<Diagnostic>>,
     /// The pipelines around this one, outermost first, by their paths from the first one's folder.
     pub around: &'a [String],
 }

@@ -75,7 +75,7 @@ impl PlaceScope<'_> {
         Unknown { message, wrong: wrong.to_owned(), candidates, help: None }
     }
 
-    fn none(&self, message: impl Into<String>, wrong: &str, help: &str) -> Unknown {
+    fn none(message: impl Into<String>, wrong: &str, help: &str) -> Unknown {
         Unknown {
             message: message.into(),
             wrong: wrong.to_owned(),
@@ -87,7 +87,7 @@ impl PlaceScope<'_> {
     /// The step of an id, as its draft.
     fn step(&self, step: &Name) -> Result<&Draft, Unknown> {
         if !self.steps {
-            return Err(self.none("steps cannot be read here", step.as_str(), "it is evaluated before any step runs"));
+            return Err(Self::none("steps cannot be read here", step.as_str(), "it is evaluated before any step runs"));
         }
         match self.world.ids.find(self.viewer, step.as_str()) {
             Ok(Place::Top(at)) => Ok(&self.tops[at]),
@@ -156,7 +156,7 @@ impl PlaceScope<'_> {
             "error.message" | "error.code" | "error.step" => match in_section {
                 Section::Main => {
                     let help = "only steps of `on_failure` and `finally` run after a failure";
-                    return Err(self.none("`run.error` is not known here", field, help));
+                    return Err(Self::none("`run.error` is not known here", field, help));
                 }
                 Section::OnFailure if field == "error.step" => Type::String.optional(),
                 Section::OnFailure => Type::String,
@@ -188,7 +188,7 @@ impl Scope for PlaceScope<'_> {
         let spec = self.world.spec;
         match root {
             Root::Input(name) if !self.inputs => {
-                Err(self.none("inputs cannot be read here", name.as_str(), "a default may use `run` and functions"))
+                Err(Self::none("inputs cannot be read here", name.as_str(), "a default may use `run` and functions"))
             }
             Root::Input(name) => match spec.inputs.get(name) {
                 Some(input) => Ok(input.ty.clone()),
@@ -204,7 +204,7 @@ impl Scope for PlaceScope<'_> {
                 Part::Error => self
                     .step(step)
                     .map(|_| Type::object([("code", Type::String), ("message", Type::String)]).optional()),
-                Part::Items if self.step(step)?.spec.for_each.is_none() => Err(self.none(
+                Part::Items if self.step(step)?.spec.for_each.is_none() => Err(Self::none(
                     format!("the step `{step}` has no items"),
                     "items",
                     "only a step with `for_each` has",
@@ -223,13 +223,13 @@ impl Scope for PlaceScope<'_> {
             Root::Item | Root::ItemIndex | Root::ItemKey => {
                 let Some(item) = self.item else {
                     let help = "`item` is known in a step with `for_each`, and in its body";
-                    return Err(self.none(format!("`{root}` is not known here"), "item", help));
+                    return Err(Self::none(format!("`{root}` is not known here"), "item", help));
                 };
                 match root {
                     Root::Item => Ok(item.item.clone()),
                     Root::ItemIndex => Ok(Type::Int),
                     _ => item.key.clone().ok_or_else(|| {
-                        self.none("`item_key` is not known here", "item_key", "name the items with `key:`")
+                        Self::none("`item_key` is not known here", "item_key", "name the items with `key:`")
                     }),
                 }
             }
@@ -238,7 +238,7 @@ impl Scope for PlaceScope<'_> {
                     let known = own.keys().map(|name| name.as_str());
                     self.unknown(format!("the step has no output `{name}`"), name.as_str(), known)
                 }),
-                None => Err(self.none(
+                None => Err(Self::none(
                     "`outputs` is not known here",
                     name.as_str(),
                     "a step sees its own outputs in `repeat.until` and in `state`; others are `steps.ID.outputs.NAME`",

@@ -353,7 +353,7 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
     let (Some(kind), Some(config)) = (&draft.kind, &draft.config) else { return (Ports::none(), true) };
     let cx = CheckContext {
         base: typing.base,
-        permissions: &typing.world.spec.permissions,
+        permissions: draft.spec.permissions.as_ref().unwrap_or(&typing.world.spec.permissions),
         read_files: typing.read_files,
         files: typing.files,
         child: Some(typing.child),
@@ -370,6 +370,7 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
 }
 
 /// `until` and `state`, which see the step's own outputs.
+#[allow(clippy::too_many_arguments, reason = "the parts of one scope, made here because it borrows all of them")]
 fn check_own(
     draft: &Draft,
     tops: &[Draft],

@@ -67,7 +67,7 @@ pub trait StepKind: Send + Sync + 'static {
 pub struct CheckContext<'a> {
     /// The folder that relative paths start from: the pipeline file's.
     pub base: &'a Path,
-    /// `permissions:` of the pipeline.
+    /// `permissions:` of the step, or those of the pipeline.
     pub permissions: &'a Permissions,
     /// Columns that a table step promises in `schema:` are trusted; files are looked at only if this is set.
     pub read_files: bool,
@@ -75,8 +75,11 @@ pub struct CheckContext<'a> {
     pub files: &'a BTreeMap<String, String>,
     /// The checked inputs and outputs of an included pipeline, by path as written; the error is one
     /// sentence. `None` where a kind is looked at outside of a pipeline.
-    pub child: Option<&'a dyn Fn(&str) -> Result<ChildPorts, String>>,
+    pub child: Option<&'a ChildLookup<'a>>,
 }
+
+/// Finds inputs and outputs of an included pipeline.
+pub type ChildLookup<'a> = dyn Fn(&str) -> Result<ChildPorts, String> + 'a;
 
 static NO_FILES: BTreeMap<String, String> = BTreeMap::new();
 

@@ -59,8 +59,7 @@ fn pipeline(make: impl FnOnce(&mut Writer) -> Vec<StepSpec>) -> PipelineSpec {
 
 fn checked(spec: PipelineSpec) -> CheckedPipeline {
     let include = |_: &str| Err("it is not there".to_owned());
-    let parse = |_: &Source| Err(Vec::new());
-    let options = CheckOptions { read_files: false, strict: true, include: &include, parse: &parse, around: &[] };
+    let options = CheckOptions { read_files: false, strict: true, include: &include, around: &[] };
     check(&spec.source.clone(), spec, Path::new("/base"), &registry(), options)
 }
 

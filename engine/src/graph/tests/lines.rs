@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 use super::kinds::registry;
 use crate::{
     data::Type,
-    diag::{Diagnostic, Source, Span, TextMap},
+    diag::{Source, Span, TextMap},
     expr::{Expr, Template},
     graph::{CheckOptions, CheckedPipeline, check},
     model::{Name, RetryPolicy},
@@ -285,8 +285,7 @@ pub(super) fn check_with(text: &str, files: &[(&str, &str)]) -> CheckedPipeline 
         let found = files.iter().find(|(name, _)| *name == path);
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "it is not there".to_owned())
     };
-    let parse = |source: &Source| -> Result<PipelineSpec, Vec<Diagnostic>> { Ok(pipeline(source.text())) };
-    let options = CheckOptions { read_files: false, strict: true, include: &include, parse: &parse, around: &[] };
+    let options = CheckOptions { read_files: false, strict: true, include: &include, around: &[] };
     let spec = pipeline(text);
     check(&spec.source.clone(), spec, Path::new("/base"), &registry(), options)
 }

@@ -3,3 +3,4 @@ mod kinds;
 mod lines;
 mod places;
 mod typed;
+mod yaml;

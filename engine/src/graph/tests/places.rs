@@ -82,7 +82,6 @@ fn mistakes_have_a_code_and_a_place() {
         ("input l `list<int>`\na for=`inputs.l`\n  i pure for=`inputs.l`", &["G0009 i"]),
         ("input l `list<int>`\na for=`inputs.l`\n  i pure needs=j\n  j pure needs=i", &["G0003 j"]),
         ("input l `list<int>`\na pure for=`inputs.l` key=`inputs.l`", &["T0001 inputs.l"]),
-        ("a", &["G0010 a"]),
         // Sections.
         ("a pure needs=b\nfinally:\nb pure", &["G0002 b"]),
         ("a pure\non_failure:\nb pure\nfinally:\nc pure needs=b", &["G0002 b"]),

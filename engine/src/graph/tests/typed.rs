@@ -48,12 +48,17 @@ fn a_body_is_a_plan_of_its_own() {
 
 #[test]
 fn an_included_pipeline_gives_its_types_and_belongs_to_the_bundle() {
-    let files = [
-        ("sub/x.yaml", "a nested file=y.yaml\noutput n `${{ steps.a.outputs.m }}`"),
-        ("sub/y.yaml", "b pure\noutput m `${{ steps.b.outputs.n }}`"),
-        ("bad.yaml", "a pure n=`${{ inputs.x }}`"),
-        ("sub/circle.yaml", "a nested file=../p.yaml"),
+    let yaml = |step: &str| format!("version: 1\nname: x\nsteps: [{step}]\n");
+    let texts = [
+        (
+            "sub/x.yaml",
+            yaml("{id: a, uses: nested, with: {file: y.yaml}}") + "outputs: {n: '${{ steps.a.outputs.m }}'}\n",
+        ),
+        ("sub/y.yaml", yaml("{id: b, uses: pure}") + "outputs: {m: '${{ steps.b.outputs.n }}'}\n"),
+        ("bad.yaml", yaml("{id: a, uses: pure, with: {n: '${{ inputs.x }}'}}")),
+        ("sub/circle.yaml", yaml("{id: a, uses: nested, with: {file: ../p.yaml}}")),
     ];
+    let files = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
     let checked = check_with("c nested file=sub/x.yaml\nd pure n=`${{ steps.c.outputs.n }}`", &files);
     let plan = checked.plan.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
     assert_eq!(plan.bundle.files.keys().collect::<Vec<_>>(), ["sub/x.yaml", "sub/y.yaml"]);
@@ -62,7 +67,7 @@ fn an_included_pipeline_gives_its_types_and_belongs_to_the_bundle() {
     assert!(child.file("y.yaml").is_some());
 
     let message = |text: &str| check_with(text, &files).diagnostics[0].message.clone();
-    assert_eq!(message("c nested file=bad.yaml"), "bad.yaml:1:22: error[E0020]: there is no input `x`");
+    assert_eq!(message("c nested file=bad.yaml"), "bad.yaml:3:51: error[E0020]: there is no input `x`");
     let circle = message("c nested file=sub/circle.yaml");
     assert!(circle.contains("a pipeline includes itself: p.yaml -> sub/circle.yaml -> p.yaml"), "{circle}");
 }

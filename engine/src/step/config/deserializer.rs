@@ -64,10 +64,7 @@ impl<'a> NodeDeserializer<'a> {
     }
 
     fn structure<'de, V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Problem> {
-        let entries = match &self.node.kind {
-            NodeKind::Map(entries) => entries,
-            _ => return self.refuse("a map"),
-        };
+        let NodeKind::Map(entries) = &self.node.kind else { return self.refuse("a map") };
         for (key, _) in entries.iter().filter(|(key, _)| !fields.contains(&&*key.text)) {
             let message = format!("`{}` is not a key of this mapping", key.text);
             let problem =
