@@ -93,7 +93,7 @@ impl ChildEnds for Children {
                 match inner.resume(run, "its parent").await {
                     Ok(_) => {}
                     Err(fault) if fault.code.as_str() == "run.owned" => {
-                        tokio::time::sleep(Duration::from_secs(1)).await
+                        tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                     Err(fault) => return Err(fault),
                 }

@@ -75,9 +75,9 @@ impl RunHandle {
         Ok(summary::of(&run, &stand, inner.clock.now()))
     }
 
-    /// Vanishes without a trace, as a crash would have it.
-    #[cfg(test)]
-    pub(super) async fn abandon(mut self) {
+    /// Lets the run's driver vanish without a trace, as a crash would have it: for tests of recovery.
+    #[doc(hidden)]
+    pub async fn abandon(mut self) {
         let _ = self.live.sender.send(Message::Abandon);
         while self.live.stand.changed().await.is_ok() {}
     }

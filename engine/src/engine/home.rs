@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Artifacts younger than this are kept: a run may be about to name what it has just put there.
-const GRACE: Duration = Duration::from_secs(60 * 60);
+const GRACE: Duration = Duration::from_hours(1);
 
 /// What is on disk.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use super::{
     logs,
 };
 use crate::{
-    data::{Type, Value},
+    data::{Type, Value, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work as Runs},
     model::{Fault, Labels, Name, NodeIx, Timestamp},
@@ -76,7 +76,7 @@ pub(crate) async fn run_kind(
             let labels = labels_of(work, &output, &opened);
             Ok((StepEnd::Done(output), labels))
         }
-        park => Ok((park, BTreeMap::new())),
+        StepEnd::Park(wait) => Ok((StepEnd::Park(wait), BTreeMap::new())),
     }
 }
 
@@ -108,10 +108,19 @@ fn variables(node: &PlanNode, env: &AttemptEnv<'_>) -> Result<BTreeMap<String, S
     for (name, template) in &node.spec.env {
         let value = template.value.eval(env)?.value;
         if !value.is_null() {
-            variables.insert(name.clone(), value.to_string());
+            variables.insert(name.clone(), text_of(&value));
         }
     }
     Ok(variables)
+}
+
+/// A value as text outside JSON: what JSON would quote stands without quotes.
+pub(crate) fn text_of(value: &Value) -> String {
+    match plain(value) {
+        Json::String(text) => text,
+        other if value.as_table().is_none() && !matches!(value, Value::File(_)) => other.to_string(),
+        _ => value.to_string(),
+    }
 }
 
 /// What the kind itself asked to read.

@@ -134,7 +134,9 @@ async fn run_inner(
         match ended {
             Ok((output, labels)) => {
                 let mut all = Labels::none();
-                labels.values().for_each(|labels| all.join(labels));
+                for labels in labels.values() {
+                    all.join(labels);
+                }
                 let outputs = Arc::new(output.values);
                 return Ok(BodyStep { status: StepStatus::Succeeded, outputs, labels: all, attempts: failed + 1 });
             }

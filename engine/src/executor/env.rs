@@ -78,7 +78,7 @@ pub(crate) struct AttemptEnv<'a> {
 }
 
 impl AttemptEnv<'_> {
-    fn body_step(&self, step: &BodyStep, part: &Part) -> Labelled {
+    fn body_step(step: &BodyStep, part: &Part) -> Labelled {
         let value = match part {
             Part::Output(name) => step.outputs.get(name).cloned().unwrap_or(Value::Null),
             Part::Status => Value::from(status_text(step.status)),
@@ -119,7 +119,7 @@ impl Env for AttemptEnv<'_> {
         if let (Root::Step { step, part }, Some(body)) = (root, self.body)
             && let Some(step) = body.get(step)
         {
-            return Ok(self.body_step(step, part));
+            return Ok(Self::body_step(step, part));
         }
         let missing = || Fault::internal("value.missing", format!("`{root}` was not loaded"));
         self.loaded.get(root).cloned().ok_or_else(missing)

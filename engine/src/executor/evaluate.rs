@@ -76,7 +76,9 @@ pub(crate) fn state(
         return Ok(Vec::new());
     }
     let mut all = Labels::none();
-    labels.values().for_each(|labels| all.join(labels));
+    for labels in labels.values() {
+        all.join(labels);
+    }
     let now = run.board.with(node.ix, |f| f.started_at).flatten().unwrap_or(run.created_at);
     let env = AttemptEnv {
         loaded,

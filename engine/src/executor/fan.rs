@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps, Envelope, Frozen,
-    attempt::{OutputLabels, Work, run_kind},
+    attempt::{OutputLabels, Work, run_kind, text_of},
     body::{holds, run_body},
     env::{AttemptEnv, Endings, Loaded},
     items::Items,
@@ -59,7 +59,7 @@ fn keys(items: &Items, key: &Expr, loaded: &Loaded, now: crate::model::Timestamp
                 AttemptEnv { loaded, item: Some(&item), outputs: None, body: None, endings: None, secrets: None, now };
             match key.eval(&env)?.value {
                 Value::String(text) => Ok(text),
-                other => Ok(other.to_string().into()),
+                other => Ok(text_of(&other).into()),
             }
         })
         .collect()

@@ -41,6 +41,7 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    #[expect(clippy::too_many_arguments, reason = "made in two places, from what the store or the facade has")]
     /// The run of a plan. Inputs and state that cannot be decoded are a fault.
     pub fn new(
         id: RunId,
@@ -135,6 +136,8 @@ impl Frozen {
 /// Every label of loaded values together.
 pub(crate) fn all_labels(loaded: &Loaded) -> Labels {
     let mut all = Labels::none();
-    loaded.values().for_each(|value| all.join(&value.labels));
+    for value in loaded.values() {
+        all.join(&value.labels);
+    }
     all
 }

@@ -154,7 +154,9 @@ async fn item_object(
     }
     if let Some(own) = object.get(LABELS) {
         let own: BTreeMap<String, Labels> = serde_json::from_value(own.clone()).unwrap_or_default();
-        own.iter().for_each(|(name, own)| labels.entry(name.clone()).or_default().join(own));
+        for (name, own) in own {
+            labels.entry(name).or_default().join(&own);
+        }
     }
     let Some(kept) = object.get(KEPT).and_then(Json::as_str) else { return Ok(Some(object.clone())) };
     let unreadable = || Fault::internal("value.unreadable", format!("the outputs of item {} cannot be read", row.item));

@@ -128,7 +128,7 @@ pub fn read_logs(home: &Path, run: RunId, step: Option<&str>, item: Option<u32>)
             lines.push(LogLine { at: line.at, step: of_step.clone(), item: of_item, attempt, stream, text });
         }
     }
-    lines.sort_by(|a, b| (a.at, a.item, a.attempt).cmp(&(b.at, b.item, b.attempt)));
+    lines.sort_by_key(|line| (line.at, line.item, line.attempt));
     Ok(lines)
 }
 

@@ -1,5 +1,7 @@
 //! What one commit is made of: messages as inputs for the machine, and the rows that go with them.
 
+use std::collections::BTreeMap;
+
 use super::{driver::Driver, message::Message};
 use crate::{
     executor::{Report, StateValues},
@@ -48,7 +50,7 @@ impl Driver {
                     }
                     Err(fault) => {
                         let fault = self.run.scrubber.fault(fault);
-                        Input::Gathered { node, outputs: Err(fault), labels: Default::default(), rows: None }
+                        Input::Gathered { node, outputs: Err(fault), labels: BTreeMap::new(), rows: None }
                     }
                 });
             }

@@ -44,7 +44,7 @@ async fn a_body_of_several_steps_runs_within_each_item() {
     engine.close().await.expect("closes");
 }
 
-const PARENT: &str = r#"
+const PARENT: &str = r"
 version: 1
 name: parent
 steps:
@@ -53,7 +53,7 @@ steps:
     with: {act: child, value: 21}
 outputs:
   doubled: ${{ steps.sub.outputs.value }}
-"#;
+";
 
 #[tokio::test]
 async fn a_sub_pipeline_is_a_run_of_its_own_and_answers_its_parent() {

@@ -58,7 +58,7 @@ pub(super) struct Config {
 }
 
 struct Act {
-    act: String,
+    what: String,
     value: Value,
     token: Option<SecretText>,
     stage: Option<Arc<Stage>>,
@@ -74,7 +74,7 @@ impl Step for Act {
         }
         let value = self.value.clone();
         let failed = || Fault::external("test.failed", "it failed");
-        match self.act.as_str() {
+        match self.what.as_str() {
             "echo" => {}
             "fail" => return Err(failed()),
             "odd_fails" if matches!(&value, Value::Int(n) if n % 2 == 1) => return Err(failed()),
@@ -156,7 +156,7 @@ fn ports(config: &Config) -> Ports {
 
 fn build(config: &Resolved<'_, Config>, services: &Services) -> Result<Box<dyn Step>, Fault> {
     Ok(Box::new(Act {
-        act: config.act.clone(),
+        what: config.act.clone(),
         value: config.get_opt(&config.value)?.unwrap_or(Value::Null),
         token: config.get_opt(&config.token)?,
         stage: services.extensions.get::<Stage>(),

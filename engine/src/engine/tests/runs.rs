@@ -108,7 +108,7 @@ async fn conditions_skip_and_always_runs() {
     let mut b = Builder::new();
     b.step("bad", "act", "fail", "", |_, _| {});
     b.step("after", "act", "echo", "1", |b, step| {
-        step.needs.push(Spanned::new(crate::model::Name::new("bad").expect("a name"), b.expr("1").span))
+        step.needs.push(Spanned::new(crate::model::Name::new("bad").expect("a name"), b.expr("1").span));
     });
     b.step("off", "act", "echo", "1", |b, step| step.condition = Some(b.expr("1 > 2")));
     b.step("cleanup", "act", "echo", "1", |b, step| {
