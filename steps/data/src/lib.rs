@@ -1,5 +1,6 @@
 //! Tables and what works on them: read, write, sql, check, report.
 
+pub mod bench;
 mod check;
 mod formats;
 mod permit;

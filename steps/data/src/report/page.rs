@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     columns::{Kind, kind_of, words},
     number::shown,
+    svg::escape,
 };
 
 /// Steps that a template may take: far more than a page needs, far less than forever.
@@ -44,7 +45,7 @@ fn environment<'a>() -> Environment<'a> {
 
 /// Rows as the templates see them: names, whether a column is numbers, cells as words.
 pub(super) fn table_json(batches: &[RecordBatch], total: Option<u64>) -> Result<Json, Fault> {
-    let Some(first) = batches.first() else { return Ok(json!({"columns": [], "rows": [], "more": 0})) };
+    let Some(first) = batches.first() else { return Ok(json!({"columns": [], "rows": [], "html": ""})) };
     let schema = first.schema();
     let columns =
         schema.fields().iter().map(|f| json!({"name": f.name(), "numeric": kind_of(f.data_type()) == Kind::Number}));
@@ -57,7 +58,31 @@ pub(super) fn table_json(batches: &[RecordBatch], total: Option<u64>) -> Result<
         }
     }
     let more = total.map_or(0, |total| total.saturating_sub(rows.len() as u64));
-    Ok(json!({"columns": columns, "rows": rows, "more": shown(more as f64), "has_more": more > 0}))
+    let html = table_html(&columns, &rows, more);
+    Ok(json!({"columns": columns, "rows": rows, "html": html}))
+}
+
+/// The table as the built-in page shows it; every word is escaped here.
+fn table_html(columns: &[Json], rows: &[Json], more: u64) -> String {
+    let class = |at: usize| if columns[at]["numeric"] == true { " class=\"n\"" } else { "" };
+    let mut html = String::from("<div class=\"scroll\"><table><thead><tr>");
+    for (at, column) in columns.iter().enumerate() {
+        let name = escape(column["name"].as_str().unwrap_or_default());
+        html.push_str(&format!("<th scope=\"col\"{}>{name}</th>", class(at)));
+    }
+    html.push_str("</tr></thead><tbody>\n");
+    for row in rows {
+        html.push_str("<tr>");
+        for (at, cell) in row.as_array().into_iter().flatten().enumerate() {
+            html.push_str(&format!("<td{}>{}</td>", class(at), escape(cell.as_str().unwrap_or_default())));
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>");
+    if more > 0 {
+        html.push_str(&format!("<p class=\"more\">and {} more rows</p>", shown(more as f64)));
+    }
+    html
 }
 
 /// Rows as objects, for templates of one's own.

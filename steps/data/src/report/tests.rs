@@ -18,7 +18,7 @@ fn every_chart_is_well_formed_and_says_its_values() {
     let batches = table.batches().expect("in memory");
     for (kind, x, y, words) in [
         (ChartKind::Bar, "k", Some("v"), "&lt;b&gt;: −2 min"),
-        (ChartKind::Line, "at", Some("v"), "Jul"),
+        (ChartKind::Line, "at", Some("v"), "Mar"),
         (ChartKind::Line, "k", Some("v"), ">a<"),
         (ChartKind::Histogram, "v", None, "to"),
         (ChartKind::Heatmap, "k", Some("g"), "a / p: 1.5 min"),
