@@ -20,6 +20,11 @@ impl TextMap {
         Self { stretches }
     }
 
+    /// How many stretches there are: what a copy costs.
+    pub fn stretches(&self) -> usize {
+        self.stretches.len()
+    }
+
     /// The place in the file of one offset in the value.
     pub fn offset(&self, at: usize) -> usize {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
@@ -44,6 +49,16 @@ impl TextMap {
         stretches.extend(self.stretches.iter().filter(|(v, _)| *v > from).map(|(v, f)| (v - from, *f)));
         Self { stretches }
     }
+
+    /// The map of the part of the value from `start` to `end`. Costs what the part holds, not the whole.
+    pub fn part(&self, start: usize, end: usize) -> Self {
+        let [from, to] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        let mut stretches = vec![(0, u32::try_from(self.offset(start)).unwrap_or(u32::MAX))];
+        let next = self.stretches.partition_point(|(value, _)| *value <= from);
+        let inside = self.stretches[next..].iter().take_while(|(value, _)| *value < to);
+        stretches.extend(inside.map(|(value, file)| (value - from, *file)));
+        Self { stretches }
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +74,7 @@ mod tests {
         assert_eq!(map.span(0, 3), Span::new(7, 10));
         assert_eq!(map.tail(4).span(0, 1), Span::new(13, 14));
         assert_eq!(map.tail(1).span(2, 4), Span::new(12, 14));
+        assert_eq!(map.part(1, 5), map.tail(1));
+        assert_eq!(map.part(1, 3).span(0, 1), Span::new(8, 9));
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::{Node, Spanned};
+use super::{Node, Spanned, TriggerSpec};
 use crate::{
     data::Type,
     diag::{Source, Span},
@@ -105,6 +105,10 @@ pub struct StepSpec {
     pub state: IndexMap<Name, Spanned<Template>>,
     /// `memory:`: bytes that one attempt may hold.
     pub memory: Option<u64>,
+    /// `budget:` of the step, beneath that of the run.
+    pub budget: Option<Budget>,
+    /// `permissions:` of the step, narrower than those of the pipeline.
+    pub permissions: Option<Permissions>,
     /// `description:`.
     pub description: Option<String>,
 }
@@ -214,36 +218,6 @@ pub struct Permissions {
     pub secrets: Vec<String>,
     /// Memory limit of the run, in bytes.
     pub memory: Option<u64>,
-}
-
-/// One trigger of `on:`; checked here, served by `serve`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TriggerSpec {
-    /// `schedule:`.
-    Schedule(ScheduleSpec),
-    /// `webhook:`, with its settings as written.
-    Webhook(Node),
-    /// `file:`: arrival of files, with its settings as written.
-    File(Node),
-    /// `pipeline:`: another pipeline's end, with its settings as written.
-    Pipeline(Node),
-    /// `artifact:` or `table:` whose content changed, with its settings as written.
-    Data(Node),
-    /// `manual:`.
-    Manual,
-}
-
-/// One element of `on.schedule`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduleSpec {
-    /// Five fields or an alias such as `@daily`, valid.
-    pub cron: String,
-    /// IANA zone; UTC if not given.
-    pub timezone: chrono_tz::Tz,
-    /// `catchup:`.
-    pub catchup: String,
-    /// `overlap:`.
-    pub overlap: String,
 }
 
 /// One element of `tests:`.

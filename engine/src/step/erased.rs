@@ -42,6 +42,9 @@ impl<K: StepKind> ErasedKind for Erased<K> {
         let (config, fields) = super::config::read::<K::Config>(with)?;
         Ok(ParsedConfig { config: Arc::new(config), fields })
     }
+    fn includes(&self, config: &ParsedConfig) -> Vec<String> {
+        Self::config(config).map_or_else(Vec::new, K::includes)
+    }
     fn effect(&self, config: &ParsedConfig) -> Effect {
         Self::config(config).map_or(K::EFFECT, K::effect)
     }

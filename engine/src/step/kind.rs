@@ -1,10 +1,10 @@
-use std::path::Path;
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::{Effect, InputTypes, Names, Ports, Read, Resolved, Services, StepContext, StepEnd};
+use super::{ChildPorts, Effect, InputTypes, Names, Ports, Read, Resolved, Services, StepContext, StepEnd};
 use crate::{diag::Diagnostic, model::Fault, spec::Permissions};
 
 /// A kind of step, as its author writes it. The registry holds an erased form of it.
@@ -41,6 +41,14 @@ pub trait StepKind: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// Files, by their paths from the pipeline's folder, whose text is frozen into every run:
+    /// sub-pipelines, templates, scripts. They are read before [`StepKind::ports`] is asked, and stand
+    /// in [`CheckContext::files`].
+    fn includes(config: &Self::Config) -> Vec<String> {
+        let _ = config;
+        Vec::new()
+    }
+
     /// Its outputs, given the types of what it reads.
     fn ports(config: &Self::Config, inputs: &InputTypes, cx: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>>;
 
@@ -55,14 +63,48 @@ pub trait StepKind: Send + Sync + 'static {
 }
 
 /// What a kind may look at while it checks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct CheckContext<'a> {
     /// The folder that relative paths start from: the pipeline file's.
     pub base: &'a Path,
-    /// `permissions:` of the pipeline.
+    /// `permissions:` of the step, or those of the pipeline.
     pub permissions: &'a Permissions,
     /// Columns that a table step promises in `schema:` are trusted; files are looked at only if this is set.
     pub read_files: bool,
+    /// Texts of the included files that could be read, by path as written.
+    pub files: &'a BTreeMap<String, String>,
+    /// The checked inputs and outputs of an included pipeline, by path as written; the error is one
+    /// sentence. `None` where a kind is looked at outside of a pipeline.
+    pub child: Option<&'a ChildLookup<'a>>,
+}
+
+/// Finds inputs and outputs of an included pipeline.
+pub type ChildLookup<'a> = dyn Fn(&str) -> Result<ChildPorts, String> + 'a;
+
+static NO_FILES: BTreeMap<String, String> = BTreeMap::new();
+
+impl<'a> CheckContext<'a> {
+    /// A context without included files.
+    pub fn new(base: &'a Path, permissions: &'a Permissions, read_files: bool) -> Self {
+        Self { base, permissions, read_files, files: &NO_FILES, child: None }
+    }
+
+    /// Inputs and outputs of an included pipeline.
+    pub fn child(&self, path: &str) -> Result<ChildPorts, String> {
+        match self.child {
+            Some(child) => child(path),
+            None => Err(format!("`{path}` cannot be looked at here")),
+        }
+    }
+}
+
+impl fmt::Debug for CheckContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckContext")
+            .field("base", &self.base)
+            .field("read_files", &self.read_files)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One attempt's work.

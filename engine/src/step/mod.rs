@@ -20,8 +20,8 @@ pub use config::{
 pub use context::{Inputs, LogSink, LogStream, Progress, StepContext};
 pub use effect::Effect;
 pub use journal::{Entry, Journal, JournalKey, JournalStore, Reservation, Resource, Settlement};
-pub use kind::{CheckContext, Step, StepKind};
+pub use kind::{CheckContext, ChildLookup, Step, StepKind};
 pub use output::{StepEnd, StepOutput};
-pub use ports::{InputTypes, Names, Port, Ports, Read};
+pub use ports::{ChildInput, ChildPorts, InputTypes, Names, Port, Ports, Read};
 pub use registry::{ErasedKind, ParsedConfig, Registry};
 pub use services::{ChildRequest, ChildRuns, Extensions, SecretProvider, Services};

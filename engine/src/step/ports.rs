@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -18,13 +18,38 @@ pub enum Read {
 pub struct Names {
     /// Ids of the steps in the same scope.
     pub steps: Vec<Name>,
+    /// The same, to be asked for quickly; empty where `steps` was set by hand.
+    index: HashSet<Name>,
 }
 
 impl Names {
+    /// These names.
+    pub fn new(steps: Vec<Name>) -> Self {
+        Self { index: steps.iter().cloned().collect(), steps }
+    }
+
     /// Whether there is such a step.
     pub fn has_step(&self, id: &str) -> bool {
-        self.steps.iter().any(|step| step.as_str() == id)
+        if self.index.is_empty() { self.steps.iter().any(|step| step.as_str() == id) } else { self.index.contains(id) }
     }
+}
+
+/// Inputs and outputs of an included pipeline.
+#[derive(Debug, Clone, Default)]
+pub struct ChildPorts {
+    /// Inputs by name.
+    pub inputs: IndexMap<Name, ChildInput>,
+    /// Types of its outputs.
+    pub outputs: IndexMap<Name, Type>,
+}
+
+/// An input of an included pipeline.
+#[derive(Debug, Clone)]
+pub struct ChildInput {
+    /// Its type.
+    pub ty: Type,
+    /// Whether it must be given.
+    pub required: bool,
 }
 
 /// Types of everything a step reads, when its ports are asked for.

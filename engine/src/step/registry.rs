@@ -28,6 +28,8 @@ pub trait ErasedKind: Send + Sync {
     fn schema(&self) -> schemars::Schema;
     /// Reads `with:`; every problem at once. `None` stands for no `with:`.
     fn parse(&self, with: Option<&Node>) -> Result<ParsedConfig, Vec<Diagnostic>>;
+    /// See [`StepKind::includes`].
+    fn includes(&self, config: &ParsedConfig) -> Vec<String>;
     /// See [`StepKind::effect`].
     fn effect(&self, config: &ParsedConfig) -> Effect;
     /// See [`StepKind::reads`].

@@ -49,7 +49,8 @@ impl Mismatch {
 }
 
 /// A literal as a value of a type: texts become dates, timestamps and durations where the type asks
-/// for them, integers become floats; nothing else is converted.
+/// for them, integers floats, timestamps dates; nothing else is converted. Also for values given to a
+/// run as inputs, and for evaluated defaults.
 pub fn convert(value: Value, ty: &Type) -> Result<Value, Mismatch> {
     match (ty, value) {
         (Type::Any, value) => Ok(value),
@@ -57,6 +58,8 @@ pub fn convert(value: Value, ty: &Type) -> Result<Value, Mismatch> {
         (Type::Optional(inner), value) => convert(value, inner),
         (Type::Float, Value::Int(i)) => Ok(Value::Float(i as f64)),
         (Type::Date, Value::String(text)) => date(&text),
+        // The day in UTC, for `run.interval.start` where a date is asked for.
+        (Type::Date, Value::Timestamp(at)) => Ok(Value::Date(at.date_naive())),
         (Type::Timestamp, Value::String(text)) => timestamp(&text),
         (Type::Duration, Value::String(text)) => duration(&text),
         (Type::Duration, Value::Int(i)) => duration(&i.to_string()),

@@ -1,0 +1,608 @@
+use std::sync::Arc;
+
+use super::{
+    Ref, StatusCall,
+    ast::{Access, AccessKind, Arithmetic, Call, Comparison, Node, NodeKind},
+    functions::{self, Body, Function},
+    lexer::{Kind, LexError, Token, lex},
+};
+use crate::{
+    data::Value,
+    diag::{Code, Diagnostic, Span, TextMap},
+    model::Name,
+};
+
+/// The longest source of an expression, in bytes.
+pub(super) const MAX_SOURCE: usize = 64 * 1024;
+/// The deepest nesting of brackets, calls and signs.
+const MAX_DEPTH: u32 = 64;
+
+/// What parsing gives.
+pub(super) struct Parsed {
+    pub(super) root: Node,
+    pub(super) refs: Vec<Ref>,
+    pub(super) calls: Vec<StatusCall>,
+}
+
+/// Parsing cannot go on; the reason is among the problems.
+pub(super) struct Stop;
+
+/// Reads tokens into a tree. Mistakes in names are collected, mistakes in the grammar end it.
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a str,
+    map: &'a TextMap,
+    tokens: Vec<Token>,
+    at: usize,
+    depth: u32,
+    pub(super) refs: Vec<Ref>,
+    calls: Vec<StatusCall>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Copy)]
+enum Infix {
+    Or,
+    And,
+    Compare(Comparison),
+    Coalesce,
+    Arithmetic(Arithmetic),
+}
+
+impl Infix {
+    /// `??` binds tighter than comparisons, so that `n ?? 0 > 3` asks about a number.
+    fn precedence(self) -> u8 {
+        match self {
+            Self::Or => 1,
+            Self::And => 2,
+            Self::Compare(_) => 3,
+            Self::Coalesce => 4,
+            Self::Arithmetic(Arithmetic::Add | Arithmetic::Sub) => 5,
+            Self::Arithmetic(_) => 6,
+        }
+    }
+}
+
+/// Parses all of `text`.
+pub(super) fn parse(text: &str, map: &TextMap) -> Result<Parsed, Vec<Diagnostic>> {
+    if text.len() > MAX_SOURCE {
+        let message = format!("an expression may have {MAX_SOURCE} bytes, this one has {}", text.len());
+        return Err(vec![
+            Diagnostic::new(Code::ExprTooLarge, map.span(0, 1), message)
+                .help("compute in a step, and refer to its output"),
+        ]);
+    }
+    let tokens = lex(text).map_err(|problem| vec![lex_problem(text, map, problem)])?;
+    let mut parser =
+        Parser { text, map, tokens, at: 0, depth: 0, refs: Vec::new(), calls: Vec::new(), problems: Vec::new() };
+    match parser.whole() {
+        Ok(root) if parser.problems.is_empty() => Ok(Parsed { root, refs: parser.refs, calls: parser.calls }),
+        _ => Err(parser.problems),
+    }
+}
+
+fn lex_problem(text: &str, map: &TextMap, problem: LexError) -> Diagnostic {
+    let code = if problem.foreign { Code::ExprForeign } else { Code::ExprLiteral };
+    // A text that is not closed runs to the end; its first line is enough to show.
+    let line = text[problem.start..problem.end].find('\n').map_or(problem.end, |len| problem.start + len);
+    let mut out = Diagnostic::new(code, map.span(problem.start, line.max(problem.start)), problem.message);
+    out.help = problem.help;
+    match problem.instead {
+        Some(instead) => out.suggest(instead),
+        None => out,
+    }
+}
+
+impl<'a> Parser<'a> {
+    fn whole(&mut self) -> Result<Node, Stop> {
+        if self.peek().kind == Kind::End {
+            let problem = self.problem(Code::ExprSyntax, 0, self.text.len(), "an expression is missing");
+            return Err(self.stop(problem));
+        }
+        let root = self.expression()?;
+        if self.peek().kind == Kind::End { Ok(root) } else { Err(self.unexpected("an operator or the end")) }
+    }
+
+    // --- tokens ---
+
+    pub(super) fn peek(&self) -> &Token {
+        // The last token is `End`, which is never passed.
+        &self.tokens[self.at.min(self.tokens.len() - 1)]
+    }
+
+    pub(super) fn peek_second(&self) -> &Token {
+        &self.tokens[(self.at + 1).min(self.tokens.len() - 1)]
+    }
+
+    pub(super) fn advance(&mut self) -> Token {
+        let token = self.peek().clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    pub(super) fn is(&self, sign: &str) -> bool {
+        matches!(self.peek().kind, Kind::Sign(s) if s == sign)
+    }
+
+    pub(super) fn accept(&mut self, sign: &str) -> bool {
+        let found = self.is(sign);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<usize, Stop> {
+        if self.is(sign) { Ok(self.advance().end) } else { Err(self.unexpected(&format!("`{sign}`"))) }
+    }
+
+    pub(super) fn word(&self, token: &Token) -> &'a str {
+        &self.text[token.start..token.end]
+    }
+
+    /// The end of the token before the next one.
+    pub(super) fn last_end(&self) -> usize {
+        self.at.checked_sub(1).map_or(0, |i| self.tokens[i].end)
+    }
+
+    // --- problems ---
+
+    pub(super) fn span(&self, start: usize, end: usize) -> Span {
+        self.map.span(start, end)
+    }
+
+    pub(super) fn problem(&self, code: Code, start: usize, end: usize, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.map.span(start, end), message)
+    }
+
+    fn stop(&mut self, problem: Diagnostic) -> Stop {
+        self.problems.push(problem);
+        Stop
+    }
+
+    fn unexpected(&mut self, expected: &str) -> Stop {
+        let token = self.peek().clone();
+        if token.kind == Kind::End {
+            let end = self.last_end();
+            let problem =
+                self.problem(Code::ExprSyntax, end, end, format!("the expression ends where {expected} is expected"));
+            return self.stop(problem);
+        }
+        let word = self.word(&token);
+        if token.kind == Kind::Word {
+            let operator = match word {
+                "and" | "AND" => Some("&&"),
+                "or" | "OR" => Some("||"),
+                "is" | "eq" => Some("=="),
+                "ne" => Some("!="),
+                "mod" => Some("%"),
+                _ => None,
+            };
+            if let Some(operator) = operator {
+                let message = format!("`{word}` is written `{operator}` here");
+                let problem = self.problem(Code::ExprForeign, token.start, token.end, message).suggest(operator);
+                return self.stop(problem);
+            }
+            if word == "not" && self.word(self.peek_second()) == "in" {
+                let problem = self
+                    .problem(Code::ExprForeign, token.start, token.end, "`not in` is not an operator")
+                    .help("write `!(x in list)`");
+                return self.stop(problem);
+            }
+        }
+        let message = format!("expected {expected}, found `{}`", shorten(word, 40));
+        let problem = self.problem(Code::ExprSyntax, token.start, token.end, message);
+        self.stop(problem)
+    }
+
+    /// A place for what was wrong: never evaluated, because there is a problem.
+    pub(super) fn invalid(&mut self, problem: Diagnostic, start: usize) -> Node {
+        self.problems.push(problem);
+        Node::new(start, self.last_end(), NodeKind::Literal(Value::Null))
+    }
+
+    // --- grammar ---
+
+    fn enter(&mut self) -> Result<(), Stop> {
+        self.depth += 1;
+        if self.depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        let token = self.peek().clone();
+        let message = format!("the expression nests more than {MAX_DEPTH} deep");
+        let problem = self
+            .problem(Code::ExprTooLarge, token.start, token.end, message)
+            .help("compute parts of it in steps, and refer to their outputs");
+        Err(self.stop(problem))
+    }
+
+    fn expression(&mut self) -> Result<Node, Stop> {
+        self.enter()?;
+        let first = self.binary(0)?;
+        let node = if self.is("?") { self.choice(first)? } else { first };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn choice(&mut self, first: Node) -> Result<Node, Stop> {
+        let start = first.start as usize;
+        let mut arms = Vec::new();
+        let mut condition = first;
+        loop {
+            self.expect("?")?;
+            let value = self.expression()?;
+            self.expect(":")?;
+            arms.push((condition, value));
+            let next = self.binary(0)?;
+            if !self.is("?") {
+                let end = next.end as usize;
+                return Ok(Node::new(start, end, NodeKind::Choice(arms, Box::new(next))));
+            }
+            condition = next;
+        }
+    }
+
+    fn infix(&self) -> Option<Infix> {
+        use Arithmetic::*;
+        use Comparison::*;
+        let token = self.peek();
+        Some(match token.kind {
+            Kind::Sign("||") => Infix::Or,
+            Kind::Sign("&&") => Infix::And,
+            Kind::Sign("??") => Infix::Coalesce,
+            Kind::Sign("==") => Infix::Compare(Eq),
+            Kind::Sign("!=") => Infix::Compare(Ne),
+            Kind::Sign("<") => Infix::Compare(Lt),
+            Kind::Sign("<=") => Infix::Compare(Le),
+            Kind::Sign(">") => Infix::Compare(Gt),
+            Kind::Sign(">=") => Infix::Compare(Ge),
+            Kind::Sign("+") => Infix::Arithmetic(Add),
+            Kind::Sign("-") => Infix::Arithmetic(Sub),
+            Kind::Sign("*") => Infix::Arithmetic(Mul),
+            Kind::Sign("/") => Infix::Arithmetic(Div),
+            Kind::Sign("%") => Infix::Arithmetic(Rem),
+            Kind::Word if self.word(token) == "in" => Infix::Compare(In),
+            _ => return None,
+        })
+    }
+
+    fn binary(&mut self, least: u8) -> Result<Node, Stop> {
+        let mut left = self.unary()?;
+        let mut compared = false;
+        while let Some(infix) = self.infix() {
+            let precedence = infix.precedence();
+            if precedence < least {
+                break;
+            }
+            let operator = self.advance();
+            let compares = matches!(infix, Infix::Compare(_));
+            if compares && compared {
+                let problem = self
+                    .problem(Code::ExprSyntax, operator.start, operator.end, "comparisons cannot be chained")
+                    .help("write `a < b && b < c`, or put one comparison in parentheses");
+                return Err(self.stop(problem));
+            }
+            let right = self.binary(precedence + 1)?;
+            left = join(infix, left, right);
+            compared = compares;
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Result<Node, Stop> {
+        let token = self.peek().clone();
+        let start = token.start;
+        match token.kind {
+            Kind::Sign("!") => {
+                self.enter()?;
+                self.advance();
+                let inner = self.unary()?;
+                self.depth -= 1;
+                Ok(Node::new(start, inner.end as usize, NodeKind::Not(Box::new(inner))))
+            }
+            Kind::Sign("-") => {
+                self.enter()?;
+                self.advance();
+                let number = self.peek().clone();
+                let node = if let Kind::Int(value) = number.kind {
+                    // The sign belongs to the number, so that the smallest int can be written.
+                    self.advance();
+                    let value = 0_i64.checked_sub_unsigned(value);
+                    let literal = self.int(value, start, number.end);
+                    self.postfix(literal)?
+                } else {
+                    let inner = self.unary()?;
+                    Node::new(start, inner.end as usize, NodeKind::Minus(Box::new(inner)))
+                };
+                self.depth -= 1;
+                Ok(node)
+            }
+            Kind::Sign("+") => {
+                let problem =
+                    self.problem(Code::ExprSyntax, start, token.end, "a number has no `+` before it").suggest("");
+                Err(self.stop(problem))
+            }
+            _ => {
+                let primary = self.primary()?;
+                self.postfix(primary)
+            }
+        }
+    }
+
+    fn int(&mut self, value: Option<i64>, start: usize, end: usize) -> Node {
+        match value {
+            Some(value) => Node::new(start, end, NodeKind::Literal(Value::Int(value))),
+            None => {
+                let problem =
+                    self.problem(Code::ExprLiteral, start, end, "this number is too large for an int (64 bits)");
+                self.invalid(problem, start)
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Result<Node, Stop> {
+        let token = self.peek().clone();
+        let (start, end) = (token.start, token.end);
+        let literal = |value| Ok(Node::new(start, end, NodeKind::Literal(value)));
+        match token.kind {
+            Kind::Int(value) => {
+                self.advance();
+                Ok(self.int(i64::try_from(value).ok(), start, end))
+            }
+            Kind::Float(value) => {
+                self.advance();
+                literal(Value::Float(value))
+            }
+            Kind::Text(text) => {
+                self.advance();
+                literal(Value::String(text))
+            }
+            Kind::Sign("(") => {
+                self.advance();
+                let mut inner = self.expression()?;
+                inner.start = start as u32;
+                inner.end = self.expect(")")? as u32;
+                Ok(inner)
+            }
+            Kind::Sign("[") => {
+                self.advance();
+                let items = self.items("]")?;
+                Ok(Node::new(start, self.last_end(), NodeKind::List(items)))
+            }
+            Kind::Sign("{") => self.map_literal(),
+            Kind::Word => self.named(&token),
+            Kind::Sign(_) | Kind::End => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn named(&mut self, token: &Token) -> Result<Node, Stop> {
+        let word = self.word(token);
+        self.advance();
+        let literal = |value| Ok(Node::new(token.start, token.end, NodeKind::Literal(value)));
+        match word {
+            "true" => literal(Value::Bool(true)),
+            "false" => literal(Value::Bool(false)),
+            "null" => literal(Value::Null),
+            _ if self.is("(") => self.call(token),
+            "not" => {
+                let problem =
+                    self.problem(Code::ExprForeign, token.start, token.end, "`not` is written `!` here").suggest("!");
+                Err(self.stop(problem))
+            }
+            _ => Ok(self.root(token)),
+        }
+    }
+
+    /// Expressions with commas between, up to `close`, which is read too.
+    fn items(&mut self, close: &str) -> Result<Vec<Node>, Stop> {
+        let mut items = Vec::new();
+        while !self.accept(close) {
+            items.push(self.expression()?);
+            if !self.accept(",") && !self.is(close) {
+                return Err(self.unexpected(&format!("`,` or `{close}`")));
+            }
+        }
+        Ok(items)
+    }
+
+    fn map_literal(&mut self) -> Result<Node, Stop> {
+        let start = self.advance().start;
+        let mut entries: Vec<(Arc<str>, Node)> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        while !self.accept("}") {
+            let token = self.peek().clone();
+            let key: Arc<str> = match token.kind {
+                Kind::Word => self.word(&token).into(),
+                Kind::Text(text) => text,
+                _ => return Err(self.unexpected("a key (a name or text in quotes)")),
+            };
+            self.advance();
+            self.expect(":")?;
+            let value = self.expression()?;
+            if !seen.insert(key.clone()) {
+                let message = format!("the key `{key}` is given twice");
+                let problem = self.problem(Code::ExprSyntax, token.start, token.end, message);
+                self.problems.push(problem);
+            }
+            entries.push((key, value));
+            if !self.accept(",") && !self.is("}") {
+                return Err(self.unexpected("`,` or `}`"));
+            }
+        }
+        Ok(Node::new(start, self.last_end(), NodeKind::Map(entries)))
+    }
+
+    fn postfix(&mut self, base: Node) -> Result<Node, Stop> {
+        let start = base.start as usize;
+        let mut path = Vec::new();
+        loop {
+            let token = self.peek().clone();
+            let kind = match token.kind {
+                Kind::Sign(sign @ ("." | "?.")) => {
+                    self.advance();
+                    let name = self.peek().clone();
+                    if name.kind != Kind::Word {
+                        return Err(self.unexpected("a field's name"));
+                    }
+                    self.advance();
+                    let word = self.word(&name);
+                    if self.is("(") {
+                        return Err(self.method(&name, start, base.end.max(path_end(&path)) as usize));
+                    }
+                    if sign == "." { AccessKind::Field(word.into()) } else { AccessKind::Maybe(word.into()) }
+                }
+                Kind::Sign("[") => {
+                    self.advance();
+                    let index = self.expression()?;
+                    self.expect("]")?;
+                    AccessKind::Index(index)
+                }
+                _ => break,
+            };
+            path.push(Access { start: token.start as u32, end: self.last_end() as u32, kind });
+        }
+        if path.is_empty() {
+            return Ok(base);
+        }
+        Ok(Node::new(start, self.last_end(), NodeKind::Access(Box::new(base), path)))
+    }
+
+    fn method(&mut self, name: &Token, start: usize, end: usize) -> Stop {
+        let word = self.word(name);
+        let inner = shorten(&self.text[start..end], 60);
+        let problem = self
+            .problem(Code::ExprSyntax, name.start, name.end, "values have no methods")
+            .help(format!("write `{word}({inner}, ..)`"));
+        self.stop(problem)
+    }
+
+    fn call(&mut self, name: &Token) -> Result<Node, Stop> {
+        let word = self.word(name);
+        self.advance();
+        let args = self.items(")")?;
+        let end = self.last_end();
+        let Some(function) = functions::find(word) else {
+            let message = format!("there is no function `{word}`");
+            let problem = self.problem(Code::UnknownFunction, name.start, name.end, message);
+            let problem = match functions::foreign(word) {
+                Some(ours) => problem.suggest(ours),
+                None => problem.did_you_mean(word, functions::catalogue().iter().map(Function::name)),
+            };
+            return Ok(self.invalid(problem, name.start));
+        };
+        if !function.takes(args.len()) {
+            let count = args.len();
+            let message = format!("`{word}` does not take {count} argument{}", if count == 1 { "" } else { "s" });
+            let problem = self.problem(Code::ArgumentCount, name.start, end, message).help(function.usage());
+            return Ok(self.invalid(problem, name.start));
+        }
+        let literals: Vec<Option<&Value>> = args.iter().map(Node::literal).collect();
+        let checked = function.check_literals(&literals);
+        let folded = function.fold(&literals);
+        drop(literals);
+        match checked.and(folded) {
+            Ok(None) => {}
+            Ok(Some(value)) => return Ok(Node::new(name.start, end, NodeKind::Literal(value))),
+            Err((arg, message)) => {
+                let place = args.get(arg).map_or((name.start, end), |a| (a.start as usize, a.end as usize));
+                let problem = self.problem(Code::BadArgument, place.0, place.1, message).help(function.usage());
+                return Ok(self.invalid(problem, name.start));
+            }
+        }
+        let kind = match function.body() {
+            Body::Coalesce => NodeKind::Coalesce(args),
+            Body::Status(make) => return Ok(self.status(make(None), name.start, end)),
+            Body::Failed => return Ok(self.failed(&args, name.start, end)),
+            Body::Matches => {
+                let pattern = args.get(1).and_then(Node::literal).and_then(Value::as_str);
+                // A literal pattern was compiled by `check_literals` already, so it compiles.
+                let regex = pattern.and_then(|p| functions::compile(p).ok()).map(Arc::new);
+                NodeKind::Call(Call { function, args, regex })
+            }
+            Body::Plain(_) => NodeKind::Call(Call { function, args, regex: None }),
+        };
+        Ok(Node::new(name.start, end, kind))
+    }
+
+    fn status(&mut self, call: StatusCall, start: usize, end: usize) -> Node {
+        self.calls.push(call.clone());
+        Node::new(start, end, NodeKind::Status(call))
+    }
+
+    fn failed(&mut self, args: &[Node], start: usize, end: usize) -> Node {
+        match args.first().and_then(Node::literal).and_then(Value::as_str) {
+            Some(step) => match Name::new(step) {
+                Some(name) => self.status(StatusCall::Failed(name), start, end),
+                None => {
+                    let message = format!("`{}` is not a step's id", shorten(step, 60));
+                    let problem = self.problem(Code::BadReference, start, end, message);
+                    self.invalid(problem, start)
+                }
+            },
+            None => {
+                let problem = self
+                    .problem(Code::BadArgument, start, end, "`failed` takes a step's id as literal text")
+                    .help("write for example failed('load')");
+                self.invalid(problem, start)
+            }
+        }
+    }
+}
+
+fn path_end(path: &[Access]) -> u32 {
+    path.last().map_or(0, |access| access.end)
+}
+
+/// Joins two operands. A chain of one precedence grows instead of nesting.
+fn join(infix: Infix, left: Node, right: Node) -> Node {
+    let (start, end) = (left.start as usize, right.end as usize);
+    let flat = |kind: NodeKind| Node::new(start, end, kind);
+    match (infix, left) {
+        (Infix::Or, Node { kind: NodeKind::Or(mut all), .. }) => {
+            all.push(right);
+            flat(NodeKind::Or(all))
+        }
+        (Infix::Or, left) => flat(NodeKind::Or(vec![left, right])),
+        (Infix::And, Node { kind: NodeKind::And(mut all), .. }) => {
+            all.push(right);
+            flat(NodeKind::And(all))
+        }
+        (Infix::And, left) => flat(NodeKind::And(vec![left, right])),
+        (Infix::Coalesce, Node { kind: NodeKind::Coalesce(mut all), .. }) => {
+            all.push(right);
+            flat(NodeKind::Coalesce(all))
+        }
+        (Infix::Coalesce, left) => flat(NodeKind::Coalesce(vec![left, right])),
+        (Infix::Arithmetic(op), Node { kind: NodeKind::Chain(first, mut rest), start: begins, .. })
+            // One in parentheses begins before its first operand, and stays a value of its own in messages.
+            if same_level(op, &rest) && begins == first.start =>
+        {
+            rest.push((op, right));
+            flat(NodeKind::Chain(first, rest))
+        }
+        (Infix::Arithmetic(op), left) => flat(NodeKind::Chain(Box::new(left), vec![(op, right)])),
+        (Infix::Compare(op), left) => flat(NodeKind::Compare(op, Box::new(left), Box::new(right))),
+    }
+}
+
+fn same_level(op: Arithmetic, rest: &[(Arithmetic, Node)]) -> bool {
+    let level = |op| Infix::Arithmetic(op).precedence();
+    rest.first().is_some_and(|(other, _)| level(*other) == level(op))
+}
+
+/// The text on one line, cut after `max` characters.
+pub(super) fn shorten(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    for (i, word) in text.split_whitespace().enumerate() {
+        if i > 0 {
+            out.push(' ');
+        }
+        for c in word.chars() {
+            if out.chars().count() >= max {
+                out.push('…');
+                return out;
+            }
+            out.push(c);
+        }
+    }
+    out
+}

@@ -1,0 +1,6 @@
+mod by_hand;
+mod kinds;
+mod lines;
+mod places;
+mod typed;
+mod yaml;

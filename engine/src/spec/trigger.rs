@@ -1,0 +1,181 @@
+//! `on:`: what starts a pipeline. Checked here, served by `serve`.
+
+use std::time::Duration;
+
+use cron::parser::{CronParser, Seconds, Year};
+use indexmap::IndexMap;
+
+use super::{
+    Catchup, DstGap, DstOverlap, FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, Spanned, TriggerSpec,
+    UpstreamStatus, UpstreamTrigger, WebhookTrigger,
+    cx::{Cx, Fields},
+    keys,
+};
+use crate::{
+    diag::{Code, Diagnostic, Span},
+    expr::Template,
+    model::Name,
+};
+
+pub(super) fn triggers(cx: &mut Cx, node: &Node) -> Vec<Spanned<TriggerSpec>> {
+    let mut out = Vec::new();
+    if let Some(text) = node.text().filter(|t| &*t.value == "manual") {
+        let _ = text;
+        return vec![Spanned::new(TriggerSpec::Manual, node.span)];
+    }
+    let Some(fields) = cx.fields(node, keys::on()) else { return out };
+    for (key, value) in fields.entries {
+        if &*key.text == "manual" {
+            if !matches!(value.kind, NodeKind::Null | NodeKind::Bool(true))
+                && value.entries().is_none_or(|e| !e.is_empty())
+            {
+                cx.push(super::cx::shape(value, "`manual` has no settings".to_owned()).help("write `manual:` alone"));
+            }
+            out.push(Spanned::new(TriggerSpec::Manual, key.span));
+            continue;
+        }
+        for item in cx.one_or_more(value) {
+            let trigger = match &*key.text {
+                "schedule" => schedule(cx, item).map(|s| TriggerSpec::Schedule(Box::new(s))),
+                "webhook" => webhook(cx, item).map(TriggerSpec::Webhook),
+                "file" => file(cx, item).map(TriggerSpec::File),
+                "pipeline" => upstream(cx, item).map(TriggerSpec::Pipeline),
+                "artifact" => cx.string(item, "`artifact`").map(TriggerSpec::Artifact),
+                "table" => cx.string(item, "`table`").map(TriggerSpec::Table),
+                _ => None,
+            };
+            out.extend(trigger.map(|t| Spanned::new(t, item.span)));
+        }
+    }
+    out
+}
+
+fn inputs(cx: &mut Cx, fields: &Fields<'_>) -> IndexMap<Name, Spanned<Template>> {
+    fields.get("inputs").map(|n| cx.templates(n, "`inputs`")).unwrap_or_default()
+}
+
+fn webhook(cx: &mut Cx, node: &Node) -> Option<WebhookTrigger> {
+    let fields = cx.fields(node, &keys::WEBHOOK)?;
+    let path_node = fields.get("path")?;
+    let path = cx.string(path_node, "`path`")?;
+    if !path.starts_with('/') {
+        let problem = Diagnostic::new(Code::WrongShape, path_node.span, "the path of a webhook begins with `/`");
+        cx.push(problem.suggest(format!("/{path}")));
+    }
+    let methods = [("POST", "POST"), ("PUT", "PUT"), ("GET", "GET")];
+    let method = fields.get("method").and_then(|n| cx.choice(n, "`method`", &methods)).unwrap_or("POST");
+    let secret = fields.get("secret").and_then(|n| cx.string(n, "`secret`"));
+    Some(WebhookTrigger { path, method: method.to_owned(), secret, inputs: inputs(cx, &fields) })
+}
+
+fn file(cx: &mut Cx, node: &Node) -> Option<FileTrigger> {
+    let fields = cx.fields(node, &keys::FILE)?;
+    let mut paths = Vec::new();
+    for item in cx.one_or_more(fields.get("path")?) {
+        paths.extend(cx.string(item, "`path`").map(|p| Spanned::new(p, item.span)));
+    }
+    let settle = fields.get("settle").and_then(|n| cx.duration(n, "`settle`")).unwrap_or(Duration::from_secs(2));
+    Some(FileTrigger { paths, settle, inputs: inputs(cx, &fields) })
+}
+
+fn upstream(cx: &mut Cx, node: &Node) -> Option<UpstreamTrigger> {
+    use UpstreamStatus::{Any, Failed, Succeeded};
+    if node.text().is_some() {
+        let name = cx.name(node, "a pipeline's name")?;
+        return Some(UpstreamTrigger { name, status: Succeeded, inputs: IndexMap::new() });
+    }
+    let fields = cx.fields(node, &keys::UPSTREAM)?;
+    let name = cx.name(fields.get("name")?, "a pipeline's name")?;
+    let words = [("succeeded", Succeeded), ("failed", Failed), ("any", Any)];
+    let status = fields.get("status").and_then(|n| cx.choice(n, "`status`", &words)).unwrap_or(Succeeded);
+    Some(UpstreamTrigger { name, status, inputs: inputs(cx, &fields) })
+}
+
+fn schedule(cx: &mut Cx, node: &Node) -> Option<ScheduleSpec> {
+    let fields = cx.fields(node, &keys::SCHEDULE)?;
+    let timezone = fields.get("timezone").and_then(|n| zone(cx, n)).unwrap_or(chrono_tz::UTC);
+    let catchups = [("none", Catchup::None), ("latest", Catchup::Latest), ("all", Catchup::All)];
+    let catchup = fields.get("catchup").and_then(|n| cx.choice(n, "`catchup`", &catchups)).unwrap_or_default();
+    let overlaps =
+        [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("cancel", Overlap::Cancel), ("allow", Overlap::Allow)];
+    let overlap = fields.get("overlap").and_then(|n| cx.choice(n, "`overlap`", &overlaps)).unwrap_or_default();
+    let jitter = fields.get("jitter").and_then(|n| cx.duration(n, "`jitter`"));
+    let (mut dst_gap, mut dst_overlap) = (DstGap::default(), DstOverlap::default());
+    if let Some(dst) = fields.get("dst").and_then(|n| cx.fields(n, &keys::DST)) {
+        let gaps = [("run_after", DstGap::RunAfter), ("skip", DstGap::Skip)];
+        dst_gap = dst.get("gap").and_then(|n| cx.choice(n, "`gap`", &gaps)).unwrap_or_default();
+        let folds = [("once", DstOverlap::Once), ("twice", DstOverlap::Twice)];
+        dst_overlap = dst.get("overlap").and_then(|n| cx.choice(n, "`overlap`", &folds)).unwrap_or_default();
+    }
+    let inputs = inputs(cx, &fields);
+    let at = fields.get("cron")?;
+    let cron = cx.string(at, "`cron`")?;
+    let decided = fields.get("dst").is_some();
+    cron_pattern(cx, &cron, at.span, (!decided).then_some(timezone))?;
+    Some(ScheduleSpec { cron, timezone, catchup, overlap, jitter, dst_gap, dst_overlap, inputs })
+}
+
+fn zone(cx: &mut Cx, node: &Node) -> Option<chrono_tz::Tz> {
+    let text = cx.string(node, "`timezone`")?;
+    let found = text.parse().ok();
+    if found.is_none() {
+        let problem = Diagnostic::new(Code::BadZone, node.span, format!("there is no time zone `{text}`"))
+            .help("IANA names such as `Europe/Berlin`, `Asia/Ho_Chi_Minh` or `UTC`");
+        cx.push(problem.did_you_mean(&text, chrono_tz::TZ_VARIANTS.iter().map(|z| z.name())));
+    }
+    found
+}
+
+/// Checks a cron expression; `clock` is the zone to warn about, if any.
+fn cron_pattern(cx: &mut Cx, cron: &str, span: Span, clock: Option<chrono_tz::Tz>) -> Option<()> {
+    let text = if cron == "@midnight" { "@daily" } else { cron };
+    let fields: Vec<_> = text.split_whitespace().collect();
+    let bad = |why: String| {
+        Diagnostic::new(Code::BadCron, span, format!("the cron expression `{cron}` cannot be read: {why}"))
+            .help("minute, hour, day of month, month, day of week: `0 2 * * *` is every day at 02:00")
+    };
+    if !text.starts_with('@') && fields.len() != 5 {
+        let problem = bad(format!("it has {} fields, not 5", fields.len()));
+        // Six fields are seconds first in other tools.
+        let problem = if fields.len() == 6 && fields[0] == "0" {
+            problem.suggest(format!("\"{}\"", fields[1..].join(" ")))
+        } else {
+            problem
+        };
+        cx.push(problem);
+        return None;
+    }
+    if let Err(error) = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text) {
+        cx.push(bad(error.to_string().trim_end_matches('.').to_owned()));
+        return None;
+    }
+    if text.starts_with('@') {
+        return Some(());
+    }
+    if fields[2] != "*" && fields[2] != "?" && fields[4] != "*" && fields[4] != "?" {
+        let message = format!("`{}` and `{}` both choose days, and either is enough", fields[2], fields[4]);
+        let help = if fields[2].starts_with('*') || fields[4].starts_with('*') {
+            "`*/n` counts as given; leave one of the two `*`, or make two schedules"
+        } else {
+            "leave one of the two `*`, or make two schedules if both are meant"
+        };
+        cx.push(Diagnostic::new(Code::CronBothDays, span, message).help(help));
+    }
+    let hour = fields[1];
+    let in_change = hour.split(',').any(|h| matches!(h.trim_start_matches('0'), "1" | "2"));
+    if let Some(zone) = clock.filter(|z| in_change && changes_clock(*z)) {
+        let problem = Diagnostic::new(Code::CronDst, span, format!("clocks in {zone} change between 01:00 and 03:00"));
+        cx.push(
+            problem.help("say what happens then with `dst: {gap: run_after, overlap: once}`, or choose another hour"),
+        );
+    }
+    Some(())
+}
+
+/// Whether the zone has had two offsets in recent years, by its own rules.
+fn changes_clock(zone: chrono_tz::Tz) -> bool {
+    use chrono::{Offset, TimeZone};
+    let offset =
+        |month| zone.with_ymd_and_hms(2026, month, 15, 12, 0, 0).earliest().map(|t| t.offset().fix().local_minus_utc());
+    offset(1) != offset(7)
+}

@@ -1,0 +1,143 @@
+//! What `on:` says.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::Spanned;
+use crate::{expr::Template, model::Name};
+
+/// Inputs of the runs that a trigger starts.
+pub type TriggerInputs = IndexMap<Name, Spanned<Template>>;
+
+/// One trigger of `on:`; checked here, served by `serve`.
+#[derive(Debug, Clone)]
+pub enum TriggerSpec {
+    /// `schedule:`.
+    Schedule(Box<ScheduleSpec>),
+    /// `webhook:`.
+    Webhook(WebhookTrigger),
+    /// `file:`: arrival of files.
+    File(FileTrigger),
+    /// `pipeline:`: another pipeline's end.
+    Pipeline(UpstreamTrigger),
+    /// `artifact:` whose content changed.
+    Artifact(String),
+    /// `table:` whose content changed.
+    Table(String),
+    /// `manual:`.
+    Manual,
+}
+
+/// One element of `on.schedule`.
+#[derive(Debug, Clone)]
+pub struct ScheduleSpec {
+    /// Five fields or an alias such as `@daily`, valid.
+    pub cron: String,
+    /// IANA zone; UTC if not given.
+    pub timezone: chrono_tz::Tz,
+    /// `catchup:`.
+    pub catchup: Catchup,
+    /// `overlap:`.
+    pub overlap: Overlap,
+    /// `jitter:`: a delay is drawn up to this.
+    pub jitter: Option<Duration>,
+    /// `dst.gap:`.
+    pub dst_gap: DstGap,
+    /// `dst.overlap:`.
+    pub dst_overlap: DstOverlap,
+    /// `inputs:`.
+    pub inputs: TriggerInputs,
+}
+
+/// `catchup:`: what happens to times missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Catchup {
+    /// They are lost.
+    #[default]
+    None,
+    /// The last of them runs.
+    Latest,
+    /// All of them run, in order.
+    All,
+}
+
+/// `overlap:`: what happens when the run before is not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// No new run.
+    #[default]
+    Skip,
+    /// The new run waits.
+    Queue,
+    /// The old run is cancelled.
+    Cancel,
+    /// Both run.
+    Allow,
+}
+
+/// `dst.gap:`: a local time that does not exist on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DstGap {
+    /// Runs at the first moment after the gap.
+    #[default]
+    RunAfter,
+    /// Does not run that day.
+    Skip,
+}
+
+/// `dst.overlap:`: a local time that comes twice on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DstOverlap {
+    /// Runs the first time.
+    #[default]
+    Once,
+    /// Runs both times.
+    Twice,
+}
+
+/// `on.webhook`.
+#[derive(Debug, Clone)]
+pub struct WebhookTrigger {
+    /// Path of the URL.
+    pub path: String,
+    /// HTTP method.
+    pub method: String,
+    /// Name of the secret that signs requests.
+    pub secret: Option<String>,
+    /// `inputs:`.
+    pub inputs: TriggerInputs,
+}
+
+/// `on.file`.
+#[derive(Debug, Clone)]
+pub struct FileTrigger {
+    /// Paths or globs.
+    pub paths: Vec<Spanned<String>>,
+    /// A file is taken when it has not changed for this long.
+    pub settle: Duration,
+    /// `inputs:`.
+    pub inputs: TriggerInputs,
+}
+
+/// `on.pipeline`.
+#[derive(Debug, Clone)]
+pub struct UpstreamTrigger {
+    /// The other pipeline.
+    pub name: Spanned<Name>,
+    /// How it must have ended.
+    pub status: UpstreamStatus,
+    /// `inputs:`.
+    pub inputs: TriggerInputs,
+}
+
+/// `on.pipeline.status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamStatus {
+    /// Well.
+    Succeeded,
+    /// With a fault.
+    Failed,
+    /// In any way.
+    Any,
+}
