@@ -2,6 +2,8 @@
 
 pub mod bench;
 mod check;
+#[cfg(test)]
+mod checked;
 mod formats;
 mod permit;
 mod read;

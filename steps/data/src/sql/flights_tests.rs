@@ -16,9 +16,6 @@ fn queries() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let (mut id, mut query) = (String::new(), None::<String>);
     for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("  - id: ") {
-            rest.clone_into(&mut id);
-        }
         if let Some(body) = &mut query {
             if line.is_empty() || line.starts_with("        ") {
                 body.push_str(line);
@@ -26,6 +23,9 @@ fn queries() -> Vec<(String, String)> {
                 continue;
             }
             found.push((id.clone(), query.take().unwrap_or_default()));
+        }
+        if let Some(rest) = line.strip_prefix("  - id: ") {
+            rest.clone_into(&mut id);
         }
         match line.strip_prefix("      query: ") {
             Some("|") => query = Some(String::new()),
