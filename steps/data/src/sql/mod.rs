@@ -2,6 +2,8 @@
 
 mod engine;
 mod fault;
+#[cfg(test)]
+mod flights_tests;
 mod kind;
 mod names;
 mod param;
@@ -13,4 +15,3 @@ pub(crate) mod tests;
 
 pub(crate) use engine::{Engine, SqlTable, run_query};
 pub use kind::Sql;
-pub(crate) use names::{parse, relations};

@@ -167,12 +167,21 @@ fn syntax(text: &str, error: &ParserError) -> Problem {
             let (line, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
             (said, place::word_at(text, place::byte_at(text, line, column)))
         }
-        None => (message.as_str(), place::whole(text)),
+        None => (message.as_str(), 0..0),
     };
     // At the end there is nothing to underline but the last word.
-    let at = if at.is_empty() { text.trim_end().len().saturating_sub(1)..text.trim_end().len() } else { at };
-    let at = if text.is_char_boundary(at.start) { at } else { place::whole(text) };
-    Problem::new(Code::SqlSyntax, at, lower_first(said).replace("found: EOF", "found the end of the query"))
+    let at = if at.is_empty() { last_word(text) } else { at };
+    Problem::new(
+        Code::SqlSyntax,
+        at,
+        lower_first(said).replace("found: EOF", "found the end of the query").replace("expected: ", "expected "),
+    )
+}
+
+fn last_word(text: &str) -> Range<usize> {
+    let end = place::whole(text).end;
+    let start = text[..end].rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    start.min(end)..end
 }
 
 /// The first sentence of an error, without the words that say which part of the library speaks.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, AsArray},
+    array::AsArray,
     datatypes::{Float64Type, Int64Type},
 };
 use async_trait::async_trait;
@@ -89,7 +89,8 @@ async fn the_flights_are_as_the_data_says() {
     let flights = nyc("flights");
     assert_eq!(flights.rows, Some(336_776));
     let average =
-        run("select avg(arr_delay) as a, count(arr_delay) as n from flights", &[("flights", flights.clone())], None).await;
+        run("select avg(arr_delay) as a, count(arr_delay) as n from flights", &[("flights", flights.clone())], None)
+            .await;
     let average = average.expect("runs");
     let batch = &average.batches().expect("in memory")[0];
     assert!((batch.column(0).as_primitive::<Float64Type>().value(0) - 6.895_377).abs() < 1e-6);
@@ -157,7 +158,7 @@ fn problems_stand_where_they_are_and_offer_the_right_word() {
         ("select carrier from flights join airlines on true", "T0103", "carrier", None),
         ("select avgg(arr_delay) from flights", "T0107", "avgg", Some("avg")),
         ("select carrier carrier2 carrier3 from flights", "T0101", "carrier3", None),
-        ("select carrier from flights where", "T0101", "e", None),
+        ("select carrier from flights where", "T0101", "where", None),
         ("select '${{ item }}' from flights", "T0105", "${{ item }}", None),
         ("drop table flights", "T0108", "drop table flights", None),
         ("select 1; select 2", "T0108", "select 1; select 2", None),

@@ -6,4 +6,4 @@ mod partition;
 mod save;
 
 pub use kind::TableWrite;
-pub(crate) use save::{Mode, Saving};
+pub use save::Mode;
