@@ -8,6 +8,7 @@ mod chance;
 mod reference;
 mod rules;
 mod scenario;
+mod tasks;
 mod world;
 
 pub use rules::{Broken, Rule};
