@@ -63,7 +63,7 @@ fn apply_to_run(state: &mut RunState, event: &Event, at: Timestamp) -> Result<()
         }
         Event::RunInterrupted { .. } if active || phase == Phase::Created => state.core.phase = Phase::Interrupted,
         Event::RunResumed { .. } if matches!(phase, Phase::Interrupted) || is_resumable(phase) => {
-            resume::resume(state, at)
+            resume::resume(state, at);
         }
         Event::RunEnded { status, outputs, fault } if active && state.queues.open == [0; 3] && status.is_final() => {
             state.core.phase = Phase::Ended(*status);

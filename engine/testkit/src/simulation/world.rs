@@ -123,10 +123,10 @@ impl<'a> World<'a> {
         self.append(vec![created])?;
         self.plan_requests();
         self.take_over()?;
-        self.to_the_end()
+        self.run_on()
     }
 
-    fn to_the_end(&mut self) -> Result<Report, Broken> {
+    fn run_on(&mut self) -> Result<Report, Broken> {
         let mut turns = 0;
         while !self.is_over() {
             turns += 1;
@@ -325,7 +325,7 @@ impl<'a> World<'a> {
     /// Goes on from a cut to the end.
     pub(super) fn go_on(&mut self) -> Result<Report, Broken> {
         self.take_over()?;
-        self.to_the_end()
+        self.run_on()
     }
 
     pub(super) fn events(&self) -> usize {
