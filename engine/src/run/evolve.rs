@@ -3,12 +3,13 @@ use std::sync::Arc;
 use super::{
     items::Items,
     planted::{self, Bug},
+    resume,
     state::{Phase, RunState},
     transition::{self, IllegalMove},
 };
 use crate::{
     graph::Section,
-    model::{Event, Fault, NodeIx, Recorded, RunStatus, SkipReason, StepStatus, Timestamp, event::VERSION},
+    model::{Event, Fault, NodeIx, Recorded, RunStatus, Timestamp, event::VERSION},
 };
 
 /// Applies a committed event. Recovery is this alone, over the log.
@@ -41,7 +42,7 @@ fn apply_to_run(state: &mut RunState, event: &Event, at: Timestamp) -> Result<()
         Event::RunCreated { origin } if phase == Phase::Created && state.core.origin.is_none() => {
             state.core.deadline = origin.deadline;
             state.core.origin = Some(Arc::new((**origin).clone()));
-            leave_out(state);
+            resume::leave_out(state);
         }
         Event::OwnerTaken { owner, epoch } if state.core.owner.is_none_or(|(_, old)| old < *epoch) => {
             state.core.owner = Some((*owner, *epoch));
@@ -61,7 +62,9 @@ fn apply_to_run(state: &mut RunState, event: &Event, at: Timestamp) -> Result<()
             state.activate(Section::Finally);
         }
         Event::RunInterrupted { .. } if active || phase == Phase::Created => state.core.phase = Phase::Interrupted,
-        Event::RunResumed { .. } if matches!(phase, Phase::Interrupted) || is_resumable(phase) => resume(state, at),
+        Event::RunResumed { .. } if matches!(phase, Phase::Interrupted) || is_resumable(phase) => {
+            resume::resume(state, at);
+        }
         Event::RunEnded { status, outputs, fault } if active && state.queues.open == [0; 3] && status.is_final() => {
             state.core.phase = Phase::Ended(*status);
             state.core.outputs = (*status == RunStatus::Succeeded).then(|| outputs.clone());
@@ -78,81 +81,6 @@ pub(super) fn is_resumable(phase: Phase) -> bool {
 
 pub(super) fn run_deadline() -> Fault {
     Fault::external("run.deadline", "the run did not end before its deadline")
-}
-
-/// With `--only`, the steps named and all they need run; other steps of `steps` do not.
-fn leave_out(state: &mut RunState) {
-    let only = state.core.origin.as_ref().map(|origin| origin.only.clone()).unwrap_or_default();
-    if only.is_empty() {
-        return;
-    }
-    let mut wanted = vec![false; state.nodes.len()];
-    let mut open = only;
-    while let Some(node) = open.pop() {
-        if let Some(place) = wanted.get_mut(node.index())
-            && !std::mem::replace(place, true)
-        {
-            open.extend(&state.shape.nodes[node.index()].needs);
-        }
-    }
-    for (ix, wanted) in wanted.iter().enumerate() {
-        if !wanted && state.shape.nodes[ix].section == Section::Main {
-            Arc::make_mut(&mut state.nodes[ix]).left_out = true;
-        }
-    }
-    state.rebuild();
-}
-
-/// What did not succeed is pending again; attempts go on counting but the policy begins anew. Attempts
-/// that ran when the run was interrupted are made again under their number.
-fn resume(state: &mut RunState, at: Timestamp) {
-    let mut again = vec![false; state.nodes.len()];
-    for ix in 0..state.nodes.len() {
-        let (node, shape) = (&state.nodes[ix], &state.shape.nodes[ix]);
-        let closing = shape.section != Section::Main;
-        again[ix] = match (node.status, node.skip) {
-            (StepStatus::Failed, _) => closing || !shape.continue_on_error,
-            (StepStatus::Succeeded, _) => planted::has(Bug::ResumesSucceeded),
-            (StepStatus::Cancelled, _) => true,
-            (StepStatus::Skipped, Some(SkipReason::NotSelected)) => false,
-            (StepStatus::Skipped, Some(SkipReason::Condition)) => closing,
-            (StepStatus::Skipped, _) => true,
-            _ => closing,
-        };
-    }
-    // A condition that was false may have been so because of a step that runs again; and what had not
-    // ended begins anew where a step that it needs does.
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for ix in 0..state.nodes.len() {
-            let node = &state.nodes[ix];
-            let open = !node.status.is_final() || node.skip == Some(SkipReason::Condition);
-            if open && !again[ix] && state.shape.nodes[ix].needs.iter().any(|need| again[need.index()]) {
-                again[ix] = true;
-                changed = true;
-            }
-        }
-    }
-    for (place, _) in state.nodes.iter_mut().zip(again).filter(|(_, again)| *again) {
-        let node = Arc::make_mut(place);
-        node.status = StepStatus::Pending;
-        node.floor = node.attempt;
-        (node.skip, node.began, node.due, node.wait, node.fault) = (None, None, None, None, None);
-        (node.answer, node.outputs, node.rows) = (None, None, None);
-        node.labels.clear();
-        (node.condition_held, node.answered, node.checking) = (false, false, false);
-        node.iterations = 0;
-        if let Some(items) = &mut node.items {
-            items.resume();
-        }
-    }
-    let core = &mut state.core;
-    core.phase = Phase::Steps;
-    core.deadline = core.deadline.filter(|deadline| *deadline > at);
-    (core.cancelled_by, core.fault, core.outputs) = (None, None, None);
-    (core.deadline_reached, core.failed, core.closing_failed) = (false, false, false);
-    state.rebuild();
 }
 
 fn apply_to_step(state: &mut RunState, node: NodeIx, event: &Event, at: Timestamp) -> Result<(), IllegalMove> {
@@ -172,10 +100,8 @@ fn apply_to_step(state: &mut RunState, node: NodeIx, event: &Event, at: Timestam
             }
         }
         Event::ItemsPlanned { .. } if now.items.is_some() => return Err(detail("the items are planned already")),
-        Event::ItemsSettled { ranges, .. } => {
-            if !now.items.as_ref().is_some_and(|items| items.can_settle(ranges)) {
-                return Err(detail("an item is not there or has ended"));
-            }
+        Event::ItemsSettled { ranges, .. } if !now.items.as_ref().is_some_and(|items| items.can_settle(ranges)) => {
+            return Err(detail("an item is not there or has ended"));
         }
         Event::ItemsRetried { retries, .. } => {
             let known = |item| now.items.as_ref().is_some_and(|items| items.under_way.contains_key(&item));
@@ -254,12 +180,16 @@ fn change(step: &mut super::state::NodeState, event: &Event, at: Timestamp) {
         Event::ItemsPlanned { count, digest, .. } => step.items = Some(Items::new(*count, *digest)),
         Event::ItemsSettled { ranges, .. } => {
             if let Some(items) = &mut step.items {
-                ranges.iter().for_each(|range| items.settle(*range));
+                for range in ranges {
+                    items.settle(*range);
+                }
             }
         }
         Event::ItemsRetried { retries, .. } => {
             if let Some(items) = &mut step.items {
-                retries.iter().for_each(|retry| items.delay(retry.item, retry.attempt, retry.retry_at));
+                for retry in retries {
+                    items.delay(retry.item, retry.attempt, retry.retry_at);
+                }
             }
         }
         Event::RepeatScheduled { iteration, at, .. } => {

@@ -14,6 +14,7 @@ mod outstanding;
 #[cfg_attr(not(feature = "planted-bugs"), allow(unreachable_pub))]
 pub mod planted;
 mod queues;
+mod resume;
 mod slots;
 mod snapshot;
 mod state;

@@ -99,6 +99,7 @@ pub(super) mod maybe_json {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value as Json;
 
+    #[allow(clippy::ref_option, reason = "the form that serde calls")]
     pub(crate) fn serialize<S: Serializer>(value: &Option<Json>, serializer: S) -> Result<S::Ok, S::Error> {
         value.as_slice().serialize(serializer)
     }

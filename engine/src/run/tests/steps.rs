@@ -1,4 +1,4 @@
-use super::bench::play;
+use super::bench::{Bench, play};
 
 #[test]
 fn steps_in_a_row_and_side_by_side() {
@@ -223,4 +223,24 @@ fn retries_and_repetitions() {
     ] {
         play(rule, plan, script);
     }
+}
+
+#[test]
+fn a_wide_plan_costs_little_a_step() {
+    let plan: String = (0..2_000).map(|ix| format!("s{}: \n", letters(ix))).collect();
+    let mut bench = Bench::new(&format!("{plan}run: max=16"));
+    let began = std::time::Instant::now();
+    bench.give("taken");
+    for ix in 0..2_000 {
+        bench.give(&format!("ok s{}1", letters(ix)));
+    }
+    assert_eq!(bench.commands(), "nothing");
+    // Generous: what is guarded against is a cost that grows with the square of the plan, or worse.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+/// A name without digits, which the words of the bench end with.
+fn letters(ix: u32) -> String {
+    let digit = |place: u32| char::from(b'a' + (ix / 26_u32.pow(place) % 26) as u8);
+    [digit(2), digit(1), digit(0)].into_iter().collect()
 }

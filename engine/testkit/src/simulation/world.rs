@@ -6,41 +6,38 @@ use std::{
 };
 
 use millwork_engine::{
-    model::{
-        Digest, Event, Fault, NodeIx, OwnerId, Recorded, RunStatus, StepStatus, Timestamp, Wait,
-        event::{ItemOutcome, StoredOutputs, VERSION},
-    },
-    run::{AttemptEnd, Command, Input, ItemEnd, Planned, RunState, decide_many, evolve, outstanding},
+    model::{Event, NodeIx, OwnerId, Recorded, RunStatus, StepStatus, Timestamp, Wait, event::VERSION},
+    run::{AttemptEnd, Command, Input, RunState, decide_many, evolve},
 };
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{
     chance::Chance,
-    reference::{self, bad_need},
+    reference,
     rules::{Broken, Rule, Watch, broken},
-    scenario::{Fate, Scenario, Verdict},
+    scenario::{Fate, Scenario},
 };
 
 /// A driver with a virtual clock and a log in memory, on which faults strike.
 pub(super) struct World<'a> {
-    scenario: &'a Scenario,
-    chance: Chance,
-    now: Timestamp,
+    pub(super) scenario: &'a Scenario,
+    pub(super) chance: Chance,
+    pub(super) now: Timestamp,
     log: Vec<Recorded>,
-    state: RunState,
+    pub(super) state: RunState,
     epoch: u64,
     /// What is under way in this process, and its number.
-    tasks: BTreeMap<Command, u64>,
+    pub(super) tasks: BTreeMap<Command, u64>,
     agenda: BinaryHeap<Reverse<(Timestamp, u64)>>,
-    due: BTreeMap<u64, Due>,
-    counter: u64,
-    watch: Watch,
+    pub(super) due: BTreeMap<u64, Due>,
+    pub(super) counter: u64,
+    pub(super) watch: Watch,
     snapshot: Option<(usize, Vec<u8>)>,
     asked: BTreeSet<NodeIx>,
-    stopping: BTreeSet<NodeIx>,
+    pub(super) stopping: BTreeSet<NodeIx>,
     /// Items that this commit is to record as succeeded.
     heard: Vec<(NodeIx, u32)>,
-    next_tick: Option<Timestamp>,
+    pub(super) next_tick: Option<Timestamp>,
     strikes: Strikes,
     trace: Option<Vec<String>>,
 }
@@ -54,7 +51,7 @@ struct Strikes {
 }
 
 /// What comes at a time.
-enum Due {
+pub(super) enum Due {
     /// A task of this process ends so.
     Ends(Command, Input, Option<Fate>),
     /// From this process, of no task: lost in a crash.
@@ -100,7 +97,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn say(&mut self, what: impl FnOnce() -> String) {
+    pub(super) fn say(&mut self, what: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>10} {}", self.now.as_micros(), what()));
         }
@@ -110,14 +107,14 @@ impl<'a> World<'a> {
         self.trace.unwrap_or_default()
     }
 
-    fn plan(&mut self, after: Duration, due: Due) -> u64 {
+    pub(super) fn plan(&mut self, after: Duration, due: Due) -> u64 {
         self.counter += 1;
         self.agenda.push(Reverse((self.now.after(after), self.counter)));
         self.due.insert(self.counter, due);
         self.counter
     }
 
-    fn some_time(&mut self, millis: u64) -> Duration {
+    pub(super) fn some_time(&mut self, millis: u64) -> Duration {
         Duration::from_micros(self.chance.below(millis * 1000))
     }
 
@@ -126,10 +123,10 @@ impl<'a> World<'a> {
         self.append(vec![created])?;
         self.plan_requests();
         self.take_over()?;
-        self.to_the_end()
+        self.run_on()
     }
 
-    fn to_the_end(&mut self) -> Result<Report, Broken> {
+    fn run_on(&mut self) -> Result<Report, Broken> {
         let mut turns = 0;
         while !self.is_over() {
             turns += 1;
@@ -328,7 +325,7 @@ impl<'a> World<'a> {
     /// Goes on from a cut to the end.
     pub(super) fn go_on(&mut self) -> Result<Report, Broken> {
         self.take_over()?;
-        self.to_the_end()
+        self.run_on()
     }
 
     pub(super) fn events(&self) -> usize {
@@ -395,171 +392,6 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Begins what is outstanding and not under way, drops what is not outstanding any more.
-    fn issue(&mut self) -> Result<(), Broken> {
-        let commands = outstanding(&self.state, self.now);
-        let stopped: BTreeSet<NodeIx> =
-            commands.iter().filter_map(|c| if let Command::Stop { node } = c { Some(*node) } else { None }).collect();
-        self.stopping.retain(|node| stopped.contains(node));
-        let wanted: BTreeSet<&Command> = commands.iter().collect();
-        self.tasks.retain(|task, _| {
-            wanted.contains(task) || place(task).is_some_and(|node| stopped.contains(&node) && is_work(task))
-        });
-        for command in commands {
-            match command {
-                Command::Wake { at } => self.wake(at),
-                Command::Stop { node } => self.stop(node),
-                _ if self.tasks.contains_key(&command) => {}
-                _ => self.begin(command)?,
-            }
-        }
-        self.check_limits()
-    }
-
-    fn wake(&mut self, at: Timestamp) {
-        if self.next_tick.is_none_or(|tick| at < tick) {
-            self.next_tick = Some(at);
-            self.plan(at.since(self.now), Due::Inside(Input::Tick));
-        }
-    }
-
-    /// Some attempts end by themselves after all, some are cancelled.
-    fn stop(&mut self, node: NodeIx) {
-        let tasks: Vec<Command> =
-            self.tasks.keys().filter(|task| place(task) == Some(node) && is_work(task)).copied().collect();
-        if tasks.is_empty() {
-            if !self.tasks.contains_key(&Command::Stop { node }) {
-                let input = Input::AttemptEnded { node, attempt: self.state.attempt(node), end: AttemptEnd::Cancelled };
-                let number = self.plan(Duration::from_millis(1), Due::Ends(Command::Stop { node }, input, None));
-                self.tasks.insert(Command::Stop { node }, number);
-            }
-            return;
-        }
-        if !self.stopping.insert(node) {
-            return;
-        }
-        for task in tasks {
-            let input = match task {
-                Command::Item { node, item, .. } => Input::ItemEnded { node, item, end: ItemEnd::Cancelled },
-                _ => Input::AttemptEnded { node, attempt: self.state.attempt(node), end: AttemptEnd::Cancelled },
-            };
-            let after = self.some_time(300);
-            let hangs = !self.tasks.get(&task).is_some_and(|number| self.due.contains_key(number));
-            if hangs || self.chance.percent(60) {
-                let number = self.plan(after, Due::Ends(task, input, None));
-                self.tasks.insert(task, number);
-            }
-        }
-    }
-
-    fn begin(&mut self, command: Command) -> Result<(), Broken> {
-        self.say(|| format!("    begin {command:?}"));
-        let scenario = self.scenario;
-        let mut fate = None;
-        let input = match command {
-            Command::Evaluate { node } => {
-                let holds = match scenario.verdict(node) {
-                    Verdict::Holds => Ok(true),
-                    Verdict::HoldsNot => Ok(false),
-                    Verdict::HoldsAfterFailure => Ok(bad_need(scenario, node, &self.watch.steps)),
-                    Verdict::Faults => Err(Fault::user("condition", "scripted")),
-                };
-                Input::Condition { node, holds }
-            }
-            Command::PlanItems { node } => {
-                let planned = scenario.item_count(node).map(|count| Planned { count, digest: list_digest() });
-                Input::Items { node, planned: planned.ok_or_else(|| Fault::user("items", "scripted")) }
-            }
-            Command::Attempt { node, attempt } => {
-                if self.watch.steps[node.index()].0 == StepStatus::Succeeded {
-                    return broken(Rule::NeverAgain, format!("step {} runs again", node.0));
-                }
-                if self.state.step_answer(node).is_none()
-                    && let Some(wait) = self.parking(node, attempt)
-                {
-                    Input::AttemptEnded { node, attempt, end: AttemptEnd::Parked(wait) }
-                } else if scenario.unruly && attempt == 1 && self.chance.percent(3) {
-                    let outputs = StoredOutputs::Inline(json!({}));
-                    Input::Reuse { node, outputs, labels: BTreeMap::new(), rows: None }
-                } else {
-                    let comes_to = scenario.fate(node, None, attempt);
-                    fate = Some(comes_to);
-                    let end = match comes_to {
-                        Fate::Fails => AttemptEnd::Failed(Fault::external("scripted", "scripted")),
-                        Fate::FailsForGood => AttemptEnd::Failed(Fault::user("scripted", "scripted")),
-                        _ => AttemptEnd::Succeeded {
-                            outputs: StoredOutputs::Inline(Json::Null),
-                            labels: BTreeMap::new(),
-                            rows: None,
-                        },
-                    };
-                    Input::AttemptEnded { node, attempt, end }
-                }
-            }
-            Command::Item { node, item, attempt } => {
-                if self.watch.items.get(&(node, item)) == Some(&ItemOutcome::Succeeded) {
-                    return broken(Rule::NeverAgain, format!("item {item} of step {} runs again", node.0));
-                }
-                let comes_to = scenario.fate(node, Some(item), attempt);
-                fate = Some(comes_to);
-                let end = match comes_to {
-                    Fate::Skips => ItemEnd::Skipped,
-                    Fate::Fails => ItemEnd::Failed { attempt, fault: Fault::external("scripted", "scripted") },
-                    Fate::FailsForGood => ItemEnd::Failed { attempt, fault: Fault::user("scripted", "scripted") },
-                    _ => ItemEnd::Succeeded,
-                };
-                Input::ItemEnded { node, item, end }
-            }
-            Command::Gather { node } => {
-                let outputs = Ok(StoredOutputs::Inline(Json::Null));
-                Input::Gathered { node, outputs, labels: BTreeMap::new(), rows: None }
-            }
-            Command::CheckUntil { node } => {
-                Input::Until { node, met: Ok(self.state.iteration(node) >= scenario.last_iteration(node)) }
-            }
-            Command::Finish => Input::Outputs { outputs: Ok(Json::Null) },
-            Command::Stop { .. } | Command::Wake { .. } => return Ok(()),
-        };
-        if fate == Some(Fate::Hangs) {
-            self.counter += 1;
-            self.tasks.insert(command, self.counter);
-            return Ok(());
-        }
-        let after = if is_work(&command) { self.some_time(1_500) } else { self.some_time(20) };
-        let number = self.plan(after, Due::Ends(command, input, fate));
-        self.tasks.insert(command, number);
-        Ok(())
-    }
-
-    fn parking(&self, node: NodeIx, attempt: u32) -> Option<Wait> {
-        Some(match self.scenario.parks(node, attempt)? {
-            0 => Wait::Until { at: self.now.after(Duration::from_secs(2)) },
-            _ => Wait::Approval { prompt: String::new(), shown: list_digest(), until: None },
-        })
-    }
-
-    fn check_limits(&self) -> Result<(), Broken> {
-        let work = self.tasks.keys().filter(|task| is_work(task)).count();
-        if work > self.scenario.shape.max_parallel as usize {
-            return broken(Rule::Limits, format!("{work} attempts are under way: {:?}", self.tasks.keys()));
-        }
-        let mut items: BTreeMap<NodeIx, u32> = BTreeMap::new();
-        for task in self.tasks.keys() {
-            if let Command::Item { node, .. } = task {
-                *items.entry(*node).or_default() += 1;
-            }
-        }
-        for (node, count) in items {
-            if let millwork_engine::graph::Form::ForEach { max_parallel: Some(most), .. } =
-                self.scenario.shape.nodes[node.index()].form
-                && count > most
-            {
-                return broken(Rule::Limits, format!("{count} items of step {} are under way", node.0));
-            }
-        }
-        Ok(())
-    }
-
     fn check_end(&self) -> Result<Report, Broken> {
         let report = Report {
             events: self.log.len(),
@@ -609,26 +441,4 @@ impl<'a> World<'a> {
         let strikes = self.strikes;
         (10 + plan) * (1 + strikes.resumes as usize) + 3 * (strikes.crashes + strikes.requests) as usize
     }
-}
-
-fn list_digest() -> Digest {
-    Digest::from_bytes([7; 32])
-}
-
-fn place(command: &Command) -> Option<NodeIx> {
-    match command {
-        Command::Evaluate { node }
-        | Command::PlanItems { node }
-        | Command::Attempt { node, .. }
-        | Command::Item { node, .. }
-        | Command::Gather { node }
-        | Command::CheckUntil { node }
-        | Command::Stop { node } => Some(*node),
-        Command::Wake { .. } | Command::Finish => None,
-    }
-}
-
-/// Whether a command holds a slot.
-fn is_work(command: &Command) -> bool {
-    matches!(command, Command::Attempt { .. } | Command::Item { .. })
 }
