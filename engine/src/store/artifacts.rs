@@ -268,7 +268,7 @@ mod tests {
     async fn bytes_come_back_and_are_stored_once() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir);
-        for bytes in [&b""[..], b"x", &[7; 100_000]] {
+        for bytes in [&b""[..], b"x", &[7; 10_000]] {
             let info = store.put(bytes.to_vec()).await.unwrap();
             assert_eq!(info, store.put(bytes.to_vec()).await.unwrap());
             assert_eq!(store.get(info.id).await.unwrap(), bytes);
@@ -304,8 +304,8 @@ mod tests {
         let outputs = store.put(format!("{{\"kept\":\"{}\"}}", table.0).into_bytes()).await.unwrap().id;
         let dead = store.put(b"dead".to_vec()).await.unwrap().id;
         let live = HashSet::from([outputs]);
-        let now = Timestamp::from(chrono::Utc::now()).after(Duration::from_secs(60));
-        let young = store.sweep(&live, Duration::from_secs(3600), now, false).await.unwrap();
+        let now = Timestamp::from(chrono::Utc::now()).after(Duration::from_mins(1));
+        let young = store.sweep(&live, Duration::from_hours(1), now, false).await.unwrap();
         assert_eq!(young, Swept::default());
         let expected = Swept { artifacts: 1, bytes: 4 };
         assert_eq!(store.sweep(&live, Duration::ZERO, now, true).await.unwrap(), expected);
@@ -322,7 +322,7 @@ mod tests {
         fs::write(store.scratch().join("put-1"), "half").unwrap();
         LocalArtifacts::open(dir.path(), Timestamp::default()).unwrap();
         assert!(store.scratch().join("put-1").exists(), "it may be a living owner's");
-        let later = Timestamp::from(chrono::Utc::now()).after(Duration::from_secs(60));
+        let later = Timestamp::from(chrono::Utc::now()).after(Duration::from_mins(1));
         LocalArtifacts::open(dir.path(), later).unwrap();
         assert!(!store.scratch().join("put-1").exists());
     }

@@ -59,41 +59,51 @@ fn disk(path: &Path, rounds: u32) -> std::io::Result<Vec<Duration>> {
 
 async fn appends(home: &Path, rounds: u32, durability: Durability) -> Result<Vec<Duration>, StoreError> {
     let store = SqliteStore::open(home, durability, Arc::new(SystemClock)).await?;
-    let now = Timestamp::from_micros(0);
-    let event =
-        |seq| Recorded { seq, at: now, version: VERSION, event: Event::AttemptStarted { node: NodeIx(0), attempt: 1 } };
-    let text = String::new();
-    let bundle = Bundle { path: text.clone(), base: text.clone(), text, files: [].into(), kinds: [].into() };
-    let run = store.create(NewRun {
-        id: RunId::generate(now),
-        pipeline: "bench".into(),
-        bundle,
-        parent: None,
-        owner: OwnerId::generate(now),
-        events: vec![event(1)],
-        status: RunStatus::Running,
-    });
-    let run = run.await?;
+    let run = store.create(plain_run(RunId::generate(Timestamp::default()))).await?;
     let mut times = Vec::new();
     for after in 1..=u64::from(rounds) {
-        let append = Append {
-            run,
-            epoch: 1,
-            after,
-            events: vec![event(after + 1)],
-            items: Vec::new(),
-            outputs: Vec::new(),
-            status: RunStatus::Running,
-            steps: Vec::new(),
-            snapshot: None,
-            state: Vec::new(),
-        };
+        let append = plain_append(run, after);
         let begin = Instant::now();
         store.append(append).await?;
         times.push(begin.elapsed());
     }
     store.close().await;
     Ok(times)
+}
+
+fn plain_event(seq: u64) -> Recorded {
+    let event = Event::AttemptStarted { node: NodeIx(0), attempt: 1 };
+    Recorded { seq, at: Timestamp::default(), version: VERSION, event }
+}
+
+/// A run with one event.
+pub(super) fn plain_run(id: RunId) -> NewRun {
+    let text = String::new();
+    NewRun {
+        id,
+        pipeline: "bench".into(),
+        bundle: Bundle { path: text.clone(), base: text.clone(), text, files: [].into(), kinds: [].into() },
+        parent: None,
+        owner: OwnerId::generate(Timestamp::default()),
+        events: vec![plain_event(1)],
+        status: RunStatus::Running,
+    }
+}
+
+/// One event more.
+pub(super) fn plain_append(run: RunId, after: u64) -> Append {
+    Append {
+        run,
+        epoch: 1,
+        after,
+        events: vec![plain_event(after + 1)],
+        items: Vec::new(),
+        outputs: Vec::new(),
+        status: RunStatus::Running,
+        steps: Vec::new(),
+        snapshot: None,
+        state: Vec::new(),
+    }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -12,3 +12,6 @@ mod writer;
 
 pub(super) use connect::commit_times;
 pub use store::SqliteStore;
+
+#[cfg(test)]
+mod tests;
