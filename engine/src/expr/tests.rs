@@ -412,6 +412,49 @@ fn long_and_deep_texts_end_soon() {
 }
 
 #[test]
+fn the_deepest_expression_fits_a_small_stack() {
+    let deep = |open: &str, inner: &str, close: &str| open.repeat(60) + inner + &close.repeat(60);
+    let texts = vec![
+        deep("(1 + 2 * ", "3", ")"),
+        deep("[", "1", "]"),
+        deep("{a: ", "1", "}"),
+        deep("!", "true", ""),
+        deep("inputs.b ? 1 : (", "1", ")"),
+        deep("max(1 + ", "1", ", 2)"),
+        deep("toJSON(", "1", ")"),
+        deep("(inputs.b || inputs.maybe ?? 1 < 2 * -", "1", ")"),
+        deep("inputs.list[", "0", "]"),
+    ];
+    let work = move || {
+        let world = World::new();
+        for text in texts {
+            if let Ok(expr) = Expr::parse(&text, &TextMap::verbatim(0)) {
+                let _ = (expr.check(&world), expr.eval(&world));
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(work).expect("a thread");
+    thread.join().expect("no overflow");
+}
+
+#[test]
+fn what_an_evaluation_makes_is_bounded() {
+    for text in [
+        vec!["length(repeat('a', 16000000))"; 1500].join(" + "),
+        vec!["length(range(1000000))"; 2000].join(" + "),
+        vec!["length(split(repeat('a,', 1000000), ','))"; 1000].join(" + "),
+        format!("length(flatten([{}]))", vec!["inputs.big"; 5000].join(", ")),
+        format!("length({})", vec!["inputs.big"; 5000].join(" + ")),
+        format!("length(toJSON([{}]))", vec!["inputs.big"; 5000].join(", ")),
+    ] {
+        let mut world = World::new();
+        world.set("inputs.big", "list<int>", Value::list((0..100_000).map(Value::Int)));
+        let fault = parse(&text).eval(&world).expect_err("too large");
+        assert_eq!(fault.code.as_str(), "expr.too_large", "{}", &text[..40]);
+    }
+}
+
+#[test]
 fn warnings_do_not_stop() {
     let checked = parse("inputs.n ?? 3").check(&World::new());
     assert_eq!((checked.ty, checked.diagnostics[0].severity), (Type::Int, Severity::Warning));
