@@ -42,6 +42,7 @@ const FOREIGN: &[(&str, Option<&str>, &str)] = &[
     ("matrix", Some("item"), "an element of `for_each` is `item`"),
     ("each", Some("item"), "an element of `for_each` is `item`"),
     ("index", Some("item_index"), "the place in `for_each` is `item_index`"),
+    ("if", None, "a choice is written `condition ? value : other`"),
     ("env", None, "expressions read no environment variables: declare an input or a secret"),
     ("github", None, "see `run.` for the run and `event.` for what a trigger brought"),
     ("workflow", Some("run"), "the run is described by `run.`"),

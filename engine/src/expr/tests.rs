@@ -217,6 +217,9 @@ fn mistakes_are_placed_and_mended() {
         ("inputs.n == null", "E0018", "inputs.n == null", None),
         ("inputs.b ? 1 : 'a'", "E0019", "'a'", None),
         ("inputs.nn + 1", "E0020", "nn", Some("n")),
+        ("steps.t.outputs.ta", "E0020", "ta", None),
+        ("if inputs.b", "E0005", "if", None),
+        ("1 + ${{ inputs.n }}", "E0004", "$", None),
         ("failed('laod')", "E0020", "failed('laod')", None),
     ] {
         let found = first_problem(text);
