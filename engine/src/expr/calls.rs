@@ -65,7 +65,7 @@ impl Parser<'_> {
             Body::Failed => return Ok(self.failed(&args, name.start, end)),
             Body::Matches => match self.pattern(&args) {
                 Ok(regex) => NodeKind::Call(Call { function, args, regex }),
-                Err(problem) => return Ok(self.invalid(problem, name.start)),
+                Err(problem) => return Ok(self.invalid(*problem, name.start)),
             },
             Body::Plain(_) => NodeKind::Call(Call { function, args, regex: None }),
         };
@@ -97,17 +97,17 @@ impl Parser<'_> {
     }
 
     /// Compiles a literal pattern of `matches`.
-    fn pattern(&mut self, args: &[Node]) -> Result<Option<Arc<regex::Regex>>, Diagnostic> {
+    fn pattern(&mut self, args: &[Node]) -> Result<Option<Arc<regex::Regex>>, Box<Diagnostic>> {
         let Some(arg) = args.get(1) else { return Ok(None) };
         let Some(pattern) = arg.literal().and_then(Value::as_str) else { return Ok(None) };
         let (start, end) = (arg.start as usize, arg.end as usize);
         self.patterns += 1;
         if self.patterns > MAX_PATTERNS {
             let message = format!("an expression has at most {MAX_PATTERNS} patterns");
-            return Err(self.problem(Code::ExprTooLarge, start, end, message));
+            return Err(Box::new(self.problem(Code::ExprTooLarge, start, end, message)));
         }
         functions::compile(pattern)
             .map(|regex| Some(Arc::new(regex)))
-            .map_err(|message| self.problem(Code::BadArgument, start, end, message))
+            .map_err(|message| Box::new(self.problem(Code::BadArgument, start, end, message)))
     }
 }

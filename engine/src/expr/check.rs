@@ -92,15 +92,17 @@ impl Checker<'_> {
         };
         // Point at the word itself where it is found in the reference.
         let text = self.parsed.source.get(node.start as usize..node.end as usize).unwrap_or_default();
-        let span = match text.rfind(unknown.wrong.as_str()).filter(|_| !unknown.wrong.is_empty()) {
+        let span = match last_word(text, &unknown.wrong) {
             Some(at) => {
                 let start = node.start + at as u32;
                 self.parsed.span(start, start + unknown.wrong.len() as u32)
             }
             None => self.span(node),
         };
-        let mut problem = Diagnostic::new(Code::UnknownReference, span, unknown.message)
-            .did_you_mean(&unknown.wrong, unknown.candidates.iter().map(String::as_str));
+        let mut problem = Diagnostic::new(Code::UnknownReference, span, unknown.message).did_you_mean(
+            &unknown.wrong,
+            unknown.candidates.iter().map(String::as_str).filter(|c| *c != unknown.wrong),
+        );
         problem.help = unknown.help;
         self.wrong(problem)
     }
@@ -401,4 +403,11 @@ impl Checker<'_> {
         };
         self.wrong(problem)
     }
+}
+
+/// Where `word` stands last in `text` as a whole word.
+fn last_word(text: &str, word: &str) -> Option<usize> {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let whole = |at: &usize| !text[..*at].ends_with(part) && !text[at + word.len()..].starts_with(part);
+    if word.is_empty() { None } else { text.rmatch_indices(word).map(|(at, _)| at).find(whole) }
 }

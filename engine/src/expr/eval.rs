@@ -170,10 +170,10 @@ impl Evaluation<'_> {
                 (Value::String(key), Value::Map(entries)) => Some(entries.contains_key(&**key)),
                 _ => None,
             },
-            Comparison::Lt => ops::order(&a, &b).map(|o| o.is_some_and(std::cmp::Ordering::is_lt)),
-            Comparison::Le => ops::order(&a, &b).map(|o| o.is_some_and(std::cmp::Ordering::is_le)),
-            Comparison::Gt => ops::order(&a, &b).map(|o| o.is_some_and(std::cmp::Ordering::is_gt)),
-            Comparison::Ge => ops::order(&a, &b).map(|o| o.is_some_and(std::cmp::Ordering::is_ge)),
+            Comparison::Lt => ops::order(&a, &b).ok().map(|o| o.is_some_and(std::cmp::Ordering::is_lt)),
+            Comparison::Le => ops::order(&a, &b).ok().map(|o| o.is_some_and(std::cmp::Ordering::is_le)),
+            Comparison::Gt => ops::order(&a, &b).ok().map(|o| o.is_some_and(std::cmp::Ordering::is_gt)),
+            Comparison::Ge => ops::order(&a, &b).ok().map(|o| o.is_some_and(std::cmp::Ordering::is_ge)),
         };
         match answer {
             Some(answer) => Ok(Value::Bool(answer)),

@@ -112,6 +112,9 @@ fn sign(text: &str, at: usize, c: char) -> Result<(Kind, usize), LexError> {
             Err(match c {
                 '‘' | '’' | '“' | '”' => problem.help("these are typographic quotes; write ' or \""),
                 '`' => problem.help("text stands in ' or \""),
+                '$' if rest.starts_with("${{") => {
+                    problem.help("this is inside an expression already: leave out `${{` and `}}`")
+                }
                 '$' => problem.help("`$` is not written before names here"),
                 '#' => problem.help("there are no comments in an expression"),
                 c if c.is_alphabetic() => problem.help("names are made of a-z, 0-9 and _; other text stands in quotes"),

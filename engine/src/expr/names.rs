@@ -42,6 +42,7 @@ const FOREIGN: &[(&str, Option<&str>, &str)] = &[
     ("matrix", Some("item"), "an element of `for_each` is `item`"),
     ("each", Some("item"), "an element of `for_each` is `item`"),
     ("index", Some("item_index"), "the place in `for_each` is `item_index`"),
+    ("if", None, "a choice is written `condition ? value : other`"),
     ("env", None, "expressions read no environment variables: declare an input or a secret"),
     ("github", None, "see `run.` for the run and `event.` for what a trigger brought"),
     ("workflow", Some("run"), "the run is described by `run.`"),
@@ -123,7 +124,7 @@ impl Parser<'_> {
         match self.segment(true) {
             Some(segment) => match self.name(&segment) {
                 Ok(name) => self.made(first, root(name)),
-                Err(problem) => self.invalid(problem, first.start),
+                Err(problem) => self.invalid(*problem, first.start),
             },
             None if self.is("[") => {
                 self.incomplete(first, &format!("write {word}.NAME: what is referred to must be known before the run"))
@@ -132,18 +133,18 @@ impl Parser<'_> {
         }
     }
 
-    fn name(&self, segment: &Segment) -> Result<Name, Diagnostic> {
+    fn name(&self, segment: &Segment) -> Result<Name, Box<Diagnostic>> {
         Name::new(&segment.text).ok_or_else(|| {
             let code = if segment.text.contains('-') { Code::HyphenInName } else { Code::BadReference };
             let mended = segment.text.to_lowercase().replace(['-', ' '], "_");
             let quoted = self.text[segment.start..].starts_with(['\'', '"']);
             let message = format!("`{}` is not a name: names are made of a-z, 0-9 and _", segment.text.escape_debug());
             let problem = self.problem(code, segment.start, segment.end, message);
-            match Name::new(&mended) {
+            Box::new(match Name::new(&mended) {
                 Some(mended) if quoted => problem.suggest(format!("'{mended}'")),
                 Some(mended) => problem.suggest(mended.as_str()),
                 None => problem,
-            }
+            })
         })
     }
 
@@ -156,7 +157,7 @@ impl Parser<'_> {
         {
             self.advance();
             segment.end = self.advance().end;
-            segment.text = self.text[segment.start..segment.end].to_owned();
+            self.text[segment.start..segment.end].clone_into(&mut segment.text);
         }
     }
 
@@ -168,7 +169,7 @@ impl Parser<'_> {
         let step = match self.name(&id) {
             Ok(step) => Some(step),
             Err(problem) => {
-                self.problems.push(problem);
+                self.problems.push(*problem);
                 None
             }
         };
@@ -188,11 +189,11 @@ impl Parser<'_> {
             "error" => Ok(Part::Error),
             "items" => Ok(Part::Items),
             "attempts" => Ok(Part::Attempts),
-            _ => Err(self.wrong_part(&id, &part)),
+            _ => Err(Box::new(self.wrong_part(&id, &part))),
         };
         match (step, part) {
             (Some(step), Ok(part)) => self.made(first, Root::Step { step, part }),
-            (_, Err(problem)) => self.invalid(problem, first.start),
+            (_, Err(problem)) => self.invalid(*problem, first.start),
             (None, Ok(_)) => Node::new(first.start, self.last_end(), NodeKind::Literal(crate::data::Value::Null)),
         }
     }

@@ -250,6 +250,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[allow(clippy::enum_glob_use)]
     fn infix(&self) -> Option<Infix> {
         use Arithmetic::*;
         use Comparison::*;

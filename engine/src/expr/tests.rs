@@ -217,6 +217,9 @@ fn mistakes_are_placed_and_mended() {
         ("inputs.n == null", "E0018", "inputs.n == null", None),
         ("inputs.b ? 1 : 'a'", "E0019", "'a'", None),
         ("inputs.nn + 1", "E0020", "nn", Some("n")),
+        ("steps.t.outputs.ta", "E0020", "ta", None),
+        ("if inputs.b", "E0005", "if", None),
+        ("1 + ${{ inputs.n }}", "E0004", "$", None),
         ("failed('laod')", "E0020", "failed('laod')", None),
     ] {
         let found = first_problem(text);
@@ -409,6 +412,49 @@ fn long_and_deep_texts_end_soon() {
         assert_eq!(Expr::parse(&text, &TextMap::verbatim(0)).expect_err("too large")[0].code, Code::ExprTooLarge);
     }
     assert!(Expr::parse(&("(".repeat(60) + "1" + &")".repeat(60)), &TextMap::verbatim(0)).is_ok());
+}
+
+#[test]
+fn the_deepest_expression_fits_a_small_stack() {
+    let deep = |open: &str, inner: &str, close: &str| open.repeat(60) + inner + &close.repeat(60);
+    let texts = vec![
+        deep("(1 + 2 * ", "3", ")"),
+        deep("[", "1", "]"),
+        deep("{a: ", "1", "}"),
+        deep("!", "true", ""),
+        deep("inputs.b ? 1 : (", "1", ")"),
+        deep("max(1 + ", "1", ", 2)"),
+        deep("toJSON(", "1", ")"),
+        deep("(inputs.b || inputs.maybe ?? 1 < 2 * -", "1", ")"),
+        deep("inputs.list[", "0", "]"),
+    ];
+    let work = move || {
+        let world = World::new();
+        for text in texts {
+            if let Ok(expr) = Expr::parse(&text, &TextMap::verbatim(0)) {
+                let _ = (expr.check(&world), expr.eval(&world));
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(work).expect("a thread");
+    thread.join().expect("no overflow");
+}
+
+#[test]
+fn what_an_evaluation_makes_is_bounded() {
+    for text in [
+        vec!["length(repeat('a', 16000000))"; 1500].join(" + "),
+        vec!["length(range(1000000))"; 2000].join(" + "),
+        vec!["length(split(repeat('a,', 1000000), ','))"; 1000].join(" + "),
+        format!("length(flatten([{}]))", vec!["inputs.big"; 5000].join(", ")),
+        format!("length({})", vec!["inputs.big"; 5000].join(" + ")),
+        format!("length(toJSON([{}]))", vec!["inputs.big"; 5000].join(", ")),
+    ] {
+        let mut world = World::new();
+        world.set("inputs.big", "list<int>", Value::list((0..100_000).map(Value::Int)));
+        let fault = parse(&text).eval(&world).expect_err("too large");
+        assert_eq!(fault.code.as_str(), "expr.too_large", "{}", &text[..40]);
+    }
 }
 
 #[test]

@@ -57,6 +57,9 @@ pub(super) enum Body {
 /// What may be wrong with arguments that are literal: the argument and a sentence.
 pub(super) type LiteralProblem = (usize, String);
 
+/// Looks at the literal ones among the arguments of a call.
+type LiteralCheck = fn(&[Option<&Value>]) -> Result<(), LiteralProblem>;
+
 /// A row of the table.
 #[derive(Debug)]
 struct Entry {
@@ -69,7 +72,7 @@ struct Entry {
     /// Whether a call with literal arguments is replaced by its value when it is parsed.
     fold: bool,
     /// Looks at literal arguments when a call is parsed.
-    literals: Option<fn(&[Option<&Value>]) -> Result<(), LiteralProblem>>,
+    literals: Option<LiteralCheck>,
 }
 
 impl Entry {
@@ -98,7 +101,7 @@ impl Entry {
         self
     }
 
-    const fn literals(mut self, check: fn(&[Option<&Value>]) -> Result<(), LiteralProblem>) -> Self {
+    const fn literals(mut self, check: LiteralCheck) -> Self {
         self.literals = Some(check);
         self
     }
