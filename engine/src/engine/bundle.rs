@@ -4,24 +4,18 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     diag::{Diagnostic, Severity, Source},
-    graph::{Bundle, CheckOptions, Plan, check},
+    graph::{Bundle, CheckOptions, Plan, check_text},
     model::Fault,
-    spec::{PipelineSpec, read_pipeline},
     step::Registry,
 };
 
 /// The plan of a frozen bundle: checked again, files as they were frozen.
 pub(super) fn thaw(bundle: &Bundle, registry: &Registry) -> Result<Arc<Plan>, Fault> {
     let source = Source::new(bundle.path.as_str(), bundle.text.as_str());
-    let read = |source: &Source| -> Result<PipelineSpec, Vec<Diagnostic>> {
-        let read = read_pipeline(source);
-        if read.has_errors() { Err(read.diagnostics) } else { read.value.ok_or(read.diagnostics) }
-    };
-    let spec = read(&source).map_err(|problems| refused(bundle, &problems))?;
     let include =
         |path: &str| bundle.file(path).map(str::to_owned).ok_or_else(|| "it is not in the frozen bundle".to_owned());
-    let options = CheckOptions { read_files: true, strict: false, include: &include, parse: &read, around: &[] };
-    let checked = check(&source, spec, Path::new(&bundle.base), registry, options);
+    let options = CheckOptions { read_files: true, strict: false, include: &include, around: &[] };
+    let checked = check_text(&source, Path::new(&bundle.base), registry, options);
     checked.plan.ok_or_else(|| refused(bundle, &checked.diagnostics))
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use millwork_engine::{
-    diag::{self, Diagnostic, Severity, Source},
+    diag::{self, Diagnostic, Source},
     graph::{self, CheckOptions, CheckedPipeline, Drawing, Plan},
     model::{Name, StepStatus},
     spec,
@@ -26,19 +26,9 @@ pub(super) fn check(
         Ok(source) => source,
         Err(problem) => return broken(spec::shown(name, bytes), vec![*problem]),
     };
-    let read = spec::read_pipeline(&source);
-    let Some(pipeline) = read.value else { return broken(source, read.diagnostics) };
     let include = |path: &str| std::fs::read_to_string(base.join(path)).map_err(|e| e.to_string());
-    let parse = |source: &Source| {
-        let read = spec::read_pipeline(source);
-        if read.has_errors() { Err(read.diagnostics) } else { read.value.ok_or_else(Vec::new) }
-    };
-    let options = CheckOptions { read_files, strict, include: &include, parse: &parse, around: &[] };
-    let mut checked = graph::check(&source, pipeline, base, registry, options);
-    if read.diagnostics.iter().any(|problem| problem.severity == Severity::Error) {
-        checked.plan = None;
-    }
-    checked.diagnostics.extend(read.diagnostics);
+    let options = CheckOptions { read_files, strict, include: &include, around: &[] };
+    let mut checked = graph::check_text(&source, base, registry, options);
     checked.diagnostics.sort_by_key(|problem| (problem.primary.span, problem.code));
     checked.diagnostics.dedup();
     checked

@@ -87,9 +87,7 @@ impl<'a> Watch<'a> {
     }
 
     fn step_of(&self, event: &Event) -> Option<&str> {
-        let json = serde_json::to_value(event).ok()?;
-        let node = json.get("node")?.as_u64()?;
-        Some(self.id(NodeIx(u32::try_from(node).ok()?)))
+        event.node().map(|node| self.id(node))
     }
 
     fn event(&mut self, at: Timestamp, event: &Event) {
@@ -146,7 +144,11 @@ impl<'a> Watch<'a> {
             Event::CancelRequested { by } => self.note(&format!("cancelled by {by}; finishing up")),
             Event::RunInterrupted { reason } => self.note(&format!("interrupted: {reason}")),
             Event::RunResumed { by } => self.note(&format!("resumed by {by}")),
+            Event::DeadlineReached => self.note("the deadline of the run is over; finishing up"),
             Event::RunCreated { .. }
+            | Event::ConditionHeld { .. }
+            | Event::ItemsRetried { .. }
+            | Event::IterationEnded { .. }
             | Event::OwnerTaken { .. }
             | Event::RunStarted
             | Event::WaitEnded { .. }

@@ -153,8 +153,7 @@ impl Builder {
         let mut spec = self.spec;
         spec.source = source.clone();
         let include = |_: &str| Err("it is not there".to_owned());
-        let parse = |_: &Source| -> Result<PipelineSpec, Vec<Diagnostic>> { Err(Vec::new()) };
-        let options = CheckOptions { read_files: false, strict: false, include: &include, parse: &parse, around: &[] };
+        let options = CheckOptions { read_files: false, strict: false, include: &include, around: &[] };
         let checked = check(&source, spec, Path::new("/"), &registry(), options);
         let problems: Vec<String> = checked.diagnostics.iter().map(|d| d.one_line(&source)).collect();
         checked.plan.unwrap_or_else(|| panic!("{problems:#?}"))

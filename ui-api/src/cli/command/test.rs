@@ -117,7 +117,7 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
         let found_status = found.map_or("not there", |step| words::step_status(step.status).0);
         if let Some(text) = node.text() {
             if &*text.value != found_status {
-                differences.push(Difference::new(format!("`{step}`"), node.span, &text.value, found_status));
+                differences.push(Difference::new(format!("`{step}`"), node.span, &*text.value, found_status));
             }
             continue;
         }
