@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use super::kinds::{Stage, registry};
 use crate::{
     data::{ArtifactInfo, ArtifactStore, Scan, ScanReader, Value},
-    diag::{Diagnostic, Source, Span, TextMap},
+    diag::{Source, Span, TextMap},
     engine::{Durability, Engine, EngineOptions, RunRequest, RunSummary},
     expr::{Expr, Template},
     graph::{Bundle, CheckOptions, Plan, check},

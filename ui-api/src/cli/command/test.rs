@@ -41,7 +41,9 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 Ok(differences) => {
                     failed += 1;
                     output.say(format!("{} {title}", output.paint(Tone::Bad, "failed")));
-                    differences.iter().for_each(|difference| show(output, &plan, difference));
+                    for difference in &differences {
+                        show(output, &plan, difference);
+                    }
                 }
                 Err(fault) => {
                     failed += 1;
