@@ -258,16 +258,20 @@ mod tests {
         let seed: u64 = rand::random();
         let mut rng = StdRng::seed_from_u64(seed);
         for round in 0..300 {
-            let mut top = ["version: 1",
+            let mut top = [
+                "version: 1",
                 "name: x # its name",
                 "description: >\n  long\n\n  text\n",
                 "# note\nfail_fast: true",
-                "\nsecrets:\n  - A\n"];
-            let mut step = ["id: a",
+                "\nsecrets:\n  - A\n",
+            ];
+            let mut step = [
+                "id: a",
                 "uses: wait # kind",
                 "# why\n    needs:\n      - b",
                 "with:\n      q: |\n        # no comment\n\n        x  \n      l: [1,\n        2]",
-                "timeout: 5m"];
+                "timeout: 5m",
+            ];
             top.shuffle(&mut rng);
             step.shuffle(&mut rng);
             let step = step.join("\n    ").trim_start_matches("# why\n    ").to_owned();

@@ -17,9 +17,9 @@ const LAYERS: &[(&str, u8)] = &[
     ("graph", 4),
     ("run", 5),
     ("store", 6),
-    ("executor", 6),
-    ("scheduler", 7),
-    ("engine", 8),
+    ("executor", 7),
+    ("scheduler", 8),
+    ("engine", 9),
 ];
 
 /// Pairs of one layer that may look at each other.
