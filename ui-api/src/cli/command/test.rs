@@ -123,7 +123,10 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
             }
             continue;
         }
-        let outputs = engine.outputs(summary.id, step.as_str()).await.unwrap_or_default();
+        let (outputs, nothing) = match engine.outputs(summary.id, step.as_str()).await {
+            Ok(outputs) => (outputs, "nothing".to_owned()),
+            Err(fault) => (BTreeMap::new(), format!("nothing: {}", fault.message)),
+        };
         for (key, expected) in node.entries().into_iter().flatten() {
             let what = format!("steps.{step}.outputs.{}", key.text);
             match outputs.get(&*key.text) {
@@ -139,7 +142,7 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
                         ));
                     }
                 }
-                None => differences.push(Difference::new(what, expected.span, describe(expected), "nothing")),
+                None => differences.push(Difference::new(what, expected.span, describe(expected), nothing.as_str())),
             }
         }
     }
