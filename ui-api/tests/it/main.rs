@@ -1,3 +1,5 @@
 //! The real binary, from outside.
 
 mod cli;
+mod kill;
+mod program;
