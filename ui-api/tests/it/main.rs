@@ -2,4 +2,7 @@
 
 mod cli;
 mod kill;
+mod orphans;
+mod owners;
 mod program;
+mod selftest;

@@ -29,6 +29,15 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the program starts");
+        Self {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     pub(crate) fn was_killed(&self) -> bool {
         self.status.signal() == Some(9)
     }
@@ -57,6 +66,10 @@ impl Place {
         Self { folder }
     }
 
+    pub(crate) fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -79,12 +92,12 @@ impl Place {
         if let Some(point) = crash_at {
             command.env("MILLWORK_CRASH_AT", point);
         }
-        let output = command.output().expect("the program starts");
-        Ended {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ended::of(&mut command)
+    }
+
+    /// The program with these words alone.
+    pub(crate) fn bare(&self, words: &[&str]) -> Ended {
+        Ended::of(Command::new(env!("CARGO_BIN_EXE_millwork")).args(words).current_dir(self.path()))
     }
 
     /// The top run as the store has it.
@@ -149,4 +162,15 @@ impl Record {
         }
         None
     }
+}
+
+/// Waits for something that another process does.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..4_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("never: {what}");
 }
