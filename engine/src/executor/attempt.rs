@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps, Envelope, Frozen, Update,
-    crash::crash_point,
     env::{AttemptEnv, BodyStep, ItemValue, Loaded, Opened, Secrets},
     keep::Outputs,
     logs,
 };
 use crate::{
+    crash::crash_point,
     data::{Type, Value, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work as Runs},

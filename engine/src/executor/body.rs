@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Deps, Envelope, Frozen,
     attempt::{OutputLabels, Work, run_kind},
-    crash::crash_point,
     env::{AttemptEnv, BodyStep, Endings, ItemValue, Loaded},
     keep::{decode_outputs, durable_object},
     park,
 };
 use crate::{
+    crash::crash_point,
     data::Value,
     graph::{PlanNode, Work as Runs},
     model::{AttemptKey, Digest, Fault, Labels, Name, StepStatus},
@@ -54,6 +54,7 @@ pub(crate) async fn run_body(
             Entry::Done { result, .. } => replayed(&result)?,
             Entry::Absent | Entry::Intended { .. } => {
                 let step = run_inner(deps, run, node, inner, envelope, loaded, item, &done, cancel).await?;
+                crash_point("body.ran");
                 let recorded = Recorded {
                     outputs: match step.status {
                         StepStatus::Succeeded => {
@@ -64,6 +65,7 @@ pub(crate) async fn run_body(
                     labels: step.labels.clone(),
                     attempts: step.attempts,
                 };
+                crash_point("body.kept");
                 let json = serde_json::to_value(&recorded)
                     .map_err(|e| Fault::internal("journal.unwritable", format!("outputs of `{}`: {e}", inner.id)))?;
                 deps.journals.finish(&key, inner.fingerprint, &json, &Settlement::default()).await?;

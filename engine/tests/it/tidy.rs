@@ -9,6 +9,7 @@ use std::{
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("diag", 0),
+    ("crash", 0),
     ("expr", 1),
     ("data", 1),
     ("telemetry", 1),
