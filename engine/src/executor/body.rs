@@ -6,15 +6,15 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps, Envelope, Frozen,
-    attempt::{OutputLabels, Work, run_kind},
+    attempt::{OutputLabels, Work},
     crash::crash_point,
     env::{AttemptEnv, BodyStep, Endings, ItemValue, Loaded},
     keep::{decode_outputs, durable_object},
     park,
+    slot::Slot,
 };
 use crate::{
     data::Value,
@@ -40,7 +40,7 @@ pub(crate) async fn run_body(
     envelope: &Envelope,
     loaded: &Loaded,
     item: &ItemValue,
-    cancel: &CancellationToken,
+    slot: &Slot,
 ) -> Result<(StepOutput, OutputLabels), Fault> {
     let Runs::Body { nodes, order } = &node.work else {
         return Err(Fault::internal("plan.body", "a step was run as a body of several"));
@@ -53,7 +53,7 @@ pub(crate) async fn run_body(
         let step = match deps.journals.entry(&key).await? {
             Entry::Done { result, .. } => replayed(&result)?,
             Entry::Absent | Entry::Intended { .. } => {
-                let step = run_inner(deps, run, node, inner, envelope, loaded, item, &done, cancel).await?;
+                let step = run_inner(deps, run, node, inner, envelope, loaded, item, &done, slot).await?;
                 let recorded = Recorded {
                     outputs: match step.status {
                         StepStatus::Succeeded => {
@@ -94,7 +94,7 @@ async fn run_inner(
     loaded: &Loaded,
     item: &ItemValue,
     done: &HashMap<Name, BodyStep>,
-    cancel: &CancellationToken,
+    slot: &Slot,
 ) -> Result<BodyStep, Fault> {
     let skipped =
         BodyStep { status: StepStatus::Skipped, outputs: Arc::default(), labels: Labels::none(), attempts: 0 };
@@ -121,14 +121,9 @@ async fn run_inner(
             ..envelope.clone()
         };
         let work =
-            Work { deps, run, node: inner, envelope: &envelope, loaded, item: Some(item), body: Some((node.ix, done)) };
+            Work { deps, run, node: inner, envelope: &envelope, loaded, item: Some(item), body: Some((node.ix, done)), slot };
         let ended = match &inner.work {
-            Runs::Kind { .. } => {
-                park::run_unparked(&work, None, cancel, |work, answer| {
-                    Box::pin(async move { run_kind(work, answer, cancel).await })
-                })
-                .await
-            }
+            Runs::Kind { .. } => park::run_unparked(&work).await,
             Runs::Body { .. } => Err(Fault::internal("plan.body", "a body inside a body")),
         };
         match ended {
@@ -143,10 +138,8 @@ async fn run_inner(
             Err(fault) => {
                 failed += 1;
                 match inner.spec.retry.next_delay(failed, &fault, rand::random()) {
-                    Some(delay) => tokio::select! {
-                        () = tokio::time::sleep(delay) => {}
-                        () = cancel.cancelled() => return Err(Fault::cancelled()),
-                    },
+                    // Others may work meanwhile.
+                    Some(delay) => park::wait(slot, slot.sleep(delay)).await?,
                     None if inner.spec.continue_on_error && fault.code.as_str() != "cancelled" => return Ok(skipped),
                     None => return Err(fault),
                 }

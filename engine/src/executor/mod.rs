@@ -21,7 +21,9 @@ mod park;
 mod recompute;
 mod runtime;
 mod scrub;
+mod slot;
 mod update;
+mod watchdog;
 
 pub use board::{Board, ItemCounts, StepFacts};
 pub use crash::{CRASH_POINTS, crash_point};
