@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 
+mod budget;
 mod bundle;
 mod children;
 mod gc;
@@ -133,6 +134,7 @@ impl Engine {
             parent: None,
             labels: BTreeMap::new(),
             reused: BTreeMap::new(),
+            reused_labels: BTreeMap::new(),
         };
         self.inner.launch(new).await
     }

@@ -17,6 +17,7 @@ use super::{
     env::{AttemptEnv, BodyStep, ItemValue, Loaded, Opened, Secrets},
     keep::Outputs,
     logs,
+    scrub::gives_away,
     slot::Slot,
     watchdog::{guarded, panicked},
 };
@@ -24,8 +25,9 @@ use crate::{
     data::{Type, Value, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work as Runs},
-    model::{Fault, Labels, Name, NodeIx, Timestamp},
-    step::{Effect, Inputs, Journal, Ports, Progress, Read, Step, StepContext, StepEnd, StepOutput},
+    model::{Fault, Labels, Name, NodeIx, Timestamp, Wait},
+    spec::OnExceeded,
+    step::{Effect, Inputs, Journal, Ports, Progress, Read, StepContext, StepEnd, StepOutput},
 };
 
 /// Labels of outputs by their names.
@@ -45,10 +47,7 @@ pub(crate) struct Work<'a> {
 }
 
 /// Resolves, builds and runs a kind once. Gives its end, and the labels of its outputs.
-pub(crate) async fn run_kind(
-    work: &Work<'_>,
-    answer: Option<Json>,
-) -> Result<(StepEnd, OutputLabels), Fault> {
+pub(crate) async fn run_kind(work: &Work<'_>, answer: Option<Json>) -> Result<(StepEnd, OutputLabels), Fault> {
     let Runs::Kind { kind, config, reads, ports } = &work.node.work else {
         return Err(Fault::internal("plan.body", "a body of several steps was run as one step"));
     };
@@ -68,14 +67,38 @@ pub(crate) async fn run_kind(
     let watch = watch_progress(work, progress);
     let end = guarded(work.node, work.slot, step, context, scratch).await;
     drop(watch);
-    match end? {
+    match end.or_else(|fault| park_for_budget(work, fault))? {
         StepEnd::Done(output) => {
             let output = checked(work.node, ports, output)?;
+            refuse_secrets(work.node, &output, &opened)?;
             let labels = labels_of(work, &output, &opened);
             Ok((StepEnd::Done(output), labels))
         }
         StepEnd::Park(wait) => Ok((StepEnd::Park(wait), BTreeMap::new())),
     }
+}
+
+/// A step whose budget is used up waits for more, where `on_exceeded` says so. An item cannot wait.
+fn park_for_budget(work: &Work<'_>, fault: Fault) -> Result<StepEnd, Fault> {
+    let budget = work.node.spec.budget.as_ref().or(work.run.plan.spec.budget.as_ref());
+    let parks = budget.is_some_and(|budget| budget.on_exceeded == OnExceeded::Park) && work.item.is_none();
+    if fault.code.as_str() == "budget.exceeded" && parks {
+        return Ok(StepEnd::Park(Wait::Budget { resource: fault.message }));
+    }
+    Err(fault)
+}
+
+/// Outputs are recorded, so none may hold the text of a secret. Tables are not looked through.
+fn refuse_secrets(node: &PlanNode, output: &StepOutput, opened: &Opened) -> Result<(), Fault> {
+    for (secret, text) in opened.all() {
+        let mut outputs = output.values.iter().filter(|(_, value)| value.as_table().is_none());
+        if let Some((name, _)) = outputs.find(|(_, value)| gives_away(&text, &plain(value))) {
+            let message = format!("the output `{name}` of step `{}` holds the text of the secret `{secret}`", node.id);
+            return Err(Fault::user("secret.leak", message)
+                .help("outputs are recorded: give what the secret opens, never the secret itself"));
+        }
+    }
+    Ok(())
 }
 
 fn environment<'a>(work: &Work<'a>, opened: &'a Opened) -> AttemptEnv<'a> {
@@ -169,7 +192,7 @@ fn context(
         base: run.plan.base.clone(),
         scratch: deps.home.join("tmp").join(format!("{}-{}", envelope.key.short(), envelope.attempt)),
         memory: node.spec.memory.or(run.plan.spec.permissions.memory).or(deps.memory_each),
-        journal: Journal::new(journals, run.id, envelope.node, envelope.item),
+        journal: Journal::new(journals, run.id, envelope.node, envelope.item, run.epoch),
         tables: deps.tables.clone(),
         log: logs::sink(folder, of, clock, run.scrubber.clone(), run.updates.clone()),
         progress,

@@ -120,8 +120,16 @@ async fn run_inner(
             key: AttemptKey(format!("{}/{}", envelope.key.0, inner.id).into()),
             ..envelope.clone()
         };
-        let work =
-            Work { deps, run, node: inner, envelope: &envelope, loaded, item: Some(item), body: Some((node.ix, done)), slot };
+        let work = Work {
+            deps,
+            run,
+            node: inner,
+            envelope: &envelope,
+            loaded,
+            item: Some(item),
+            body: Some((node.ix, done)),
+            slot,
+        };
         let ended = match &inner.work {
             Runs::Kind { .. } => park::run_unparked(&work).await,
             Runs::Body { .. } => Err(Fault::internal("plan.body", "a body inside a body")),
@@ -205,8 +213,8 @@ impl JournalStore for Within {
     async fn entry(&self, key: &JournalKey) -> Result<Entry, Fault> {
         self.store.entry(&self.key(key)).await
     }
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
-        self.store.intend(&self.key(key), request, reserve).await
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
+        self.store.intend(&self.key(key), request, reserve, epoch).await
     }
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {
         self.store.finish(&self.key(key), request, result, settle).await

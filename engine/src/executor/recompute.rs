@@ -32,8 +32,16 @@ pub(crate) fn recompute<'a>(
             key: AttemptKey::new(run.id, node.id.as_str(), None),
         };
         let slot = Slot::within();
-        let work =
-            attempt::Work { deps, run, node, envelope: &envelope, loaded: &loaded, item: None, body: None, slot: &slot };
+        let work = attempt::Work {
+            deps,
+            run,
+            node,
+            envelope: &envelope,
+            loaded: &loaded,
+            item: None,
+            body: None,
+            slot: &slot,
+        };
         match attempt::run_kind(&work, None).await? {
             (StepEnd::Done(output), _) => Ok(Arc::new(output.values)),
             (StepEnd::Park(_), _) => {

@@ -113,7 +113,12 @@ impl Executor {
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
         let permits = Arc::new(Semaphore::new(max_parallel.max(1)));
-        Ok(Self(Arc::new(Inner { runtime: Some(runtime), permits, deps: Arc::new(deps), stragglers: Stragglers::default() })))
+        Ok(Self(Arc::new(Inner {
+            runtime: Some(runtime),
+            permits,
+            deps: Arc::new(deps),
+            stragglers: Stragglers::default(),
+        })))
     }
 
     /// What attempts use.
@@ -171,13 +176,7 @@ fn stopped(envelope: Envelope) -> Report {
     Report::Ended { envelope, end: AttemptEnd::Cancelled, row: None, state: Vec::new() }
 }
 
-async fn attempt(
-    deps: &Deps,
-    run: &Frozen,
-    envelope: Envelope,
-    slot: &Slot,
-    report: &Reporter,
-) -> Report {
+async fn attempt(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot, report: &Reporter) -> Report {
     match try_attempt(deps, run, &envelope, slot, report).await {
         Ok((end, row, state)) => Report::Ended { envelope, end, row, state },
         Err(fault) if fault.code.as_str() == "cancelled" => stopped(envelope),
@@ -244,12 +243,7 @@ async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot) -> Rep
 }
 
 /// `None`: the item was skipped.
-async fn try_item(
-    deps: &Deps,
-    run: &Frozen,
-    envelope: &Envelope,
-    slot: &Slot,
-) -> Result<Option<Option<Json>>, Fault> {
+async fn try_item(deps: &Deps, run: &Frozen, envelope: &Envelope, slot: &Slot) -> Result<Option<Option<Json>>, Fault> {
     let node = run.node(envelope.node)?;
     match run_item(deps, run, node, envelope, slot).await? {
         ItemDone::Skipped => Ok(None),

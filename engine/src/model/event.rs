@@ -70,6 +70,9 @@ pub struct RunOrigin {
     /// Outputs taken over from the run that this one repeats.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reused: BTreeMap<NodeIx, StoredOutputs>,
+    /// Labels of those outputs, by step and output.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
     /// When the run must have ended, if it has a deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,

@@ -118,7 +118,12 @@ impl Driver {
                 RequestKind::Interrupt => batch.inputs.push(Input::Interrupt { reason: request.by }),
                 RequestKind::Answer { node, shown, answer } => {
                     let wait = self.run.board.with(node, |facts| facts.wait.clone()).flatten();
-                    if matches!(wait, Some(Wait::Approval { shown: now, .. }) if now == shown) {
+                    let asked = match wait {
+                        Some(Wait::Approval { shown, .. }) => Some(shown),
+                        Some(Wait::Budget { .. }) => Some(Wait::budget_shown()),
+                        _ => None,
+                    };
+                    if asked == Some(shown) {
                         batch.inputs.push(Input::Answer { node, answer, by: request.by });
                     }
                 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -79,6 +79,7 @@ pub(crate) struct Driver {
     pub(super) heads: HeadStarts,
     pub(super) caching: HashMap<NodeIx, Digest>,
     pub(super) children: HashSet<(NodeIx, RunId)>,
+    pub(super) asked_children: Arc<Mutex<HashSet<RunId>>>,
     pub(super) waiting: Vec<Message>,
     pub(super) wake: Option<Timestamp>,
     pub(super) asked: i64,
@@ -122,6 +123,7 @@ impl Driver {
             heads: HeadStarts::default(),
             caching: HashMap::new(),
             children: HashSet::new(),
+            asked_children: Arc::default(),
             waiting: Vec::new(),
             wake: None,
             asked: 0,
@@ -337,7 +339,13 @@ impl Driver {
                 }
                 Event::StepWaiting { node, wait: Wait::Run { run }, .. } => self.watch_child(*node, *run),
                 Event::CancelRequested { by } => self.cancel_children(by),
-                Event::RunEnded { .. } => self.ended_at = Some(recorded.at),
+                Event::RunEnded { status, .. } => {
+                    self.ended_at = Some(recorded.at);
+                    if *status == RunStatus::Cancelled {
+                        // One that an item started while it was told to stop.
+                        self.cancel_children("its parent");
+                    }
+                }
                 _ => {}
             }
             self.run.updates.send(Update::Event(recorded));
