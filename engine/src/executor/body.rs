@@ -1,7 +1,7 @@
 //! A body of several steps inside one item: run in order, each one's outputs journaled once, so that an
 //! item resumes inside itself.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     data::Value,
     graph::{PlanNode, Work as Runs},
-    model::{AttemptKey, Digest, Fault, Labels, Name, StepStatus},
+    model::{AttemptKey, Digest, Fault, Labels, Name, Retry, StepStatus},
     step::{Entry, JournalKey, JournalStore, Reservation, Settlement, StepOutput},
 };
 
@@ -113,6 +113,47 @@ async fn run_inner(
             return Ok(skipped);
         }
     }
+    let part = slot.part();
+    let work = |slot| attempts(deps, run, node, inner, envelope, loaded, item, done, slot);
+    let ended = match inner.spec.deadline {
+        None => work(&part).await,
+        Some(deadline) => {
+            let attempts = work(&part);
+            tokio::pin!(attempts);
+            tokio::select! {
+                biased;
+                ended = &mut attempts => ended,
+                () = slot.sleep(deadline) => {
+                    part.cancel.cancel();
+                    attempts.await.map_err(|_| over_deadline(inner, deadline))
+                }
+            }
+        }
+    };
+    match ended {
+        Err(fault) if inner.spec.continue_on_error && fault.code.as_str() != "cancelled" => Ok(skipped),
+        ended => ended,
+    }
+}
+
+fn over_deadline(inner: &PlanNode, deadline: Duration) -> Fault {
+    let text = format!("step `{}` did not end within its deadline of {deadline:?}", inner.id);
+    Fault::external("deadline", text).retry(Retry::Never)
+}
+
+/// Tries a step of a body until it succeeds or its retries are used up.
+#[expect(clippy::too_many_arguments, reason = "an item's step needs all that its item has")]
+async fn attempts(
+    deps: &Deps,
+    run: &Frozen,
+    node: &PlanNode,
+    inner: &PlanNode,
+    envelope: &Envelope,
+    loaded: &Loaded,
+    item: &ItemValue,
+    done: &HashMap<Name, BodyStep>,
+    slot: &Slot,
+) -> Result<BodyStep, Fault> {
     let mut failed = 0;
     loop {
         let envelope = Envelope {
@@ -148,7 +189,6 @@ async fn run_inner(
                 match inner.spec.retry.next_delay(failed, &fault, rand::random()) {
                     // Others may work meanwhile.
                     Some(delay) => park::wait(slot, slot.sleep(delay)).await?,
-                    None if inner.spec.continue_on_error && fault.code.as_str() != "cancelled" => return Ok(skipped),
                     None => return Err(fault),
                 }
             }

@@ -41,6 +41,11 @@ impl Stragglers {
 pub(crate) struct Slot {
     /// Tells it to stop.
     pub cancel: CancellationToken,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     permits: Option<Arc<Semaphore>>,
     held: Mutex<Option<Arc<OwnedSemaphorePermit>>>,
     stragglers: Stragglers,
@@ -59,54 +64,60 @@ impl Slot {
     ) -> Option<Self> {
         let permit = permit(&permits, &cancel).await.ok()?;
         let held = Mutex::new(Some(Arc::new(permit)));
-        Some(Self { cancel, permits: Some(permits), held, stragglers, control })
+        let shared = Shared { permits: Some(permits), held, stragglers, control };
+        Some(Self { cancel, shared: Arc::new(shared) })
     }
 
     /// For work inside another attempt, which has the permit.
     pub(crate) fn within() -> Self {
-        Self {
-            cancel: CancellationToken::new(),
+        let shared = Shared {
             permits: None,
             held: Mutex::default(),
             stragglers: Stragglers::default(),
             control: Handle::current(),
-        }
+        };
+        Self { cancel: CancellationToken::new(), shared: Arc::new(shared) }
+    }
+
+    /// The same slot for a part of the attempt, which can be told to stop alone.
+    pub(crate) fn part(&self) -> Self {
+        Self { cancel: self.cancel.child_token(), shared: self.shared.clone() }
     }
 
     /// Waits by the control runtime's timer.
     pub(crate) fn sleep(&self, time: Duration) -> tokio::time::Sleep {
-        let _entered = self.control.enter();
+        let _entered = self.shared.control.enter();
         tokio::time::sleep(time)
     }
 
     /// Lets others work while this attempt waits for something.
     pub(crate) fn release(&self) {
-        drop(lock(&self.held).take());
+        drop(lock(&self.shared.held).take());
     }
 
     /// Takes a permit again after [`Slot::release`].
     pub(crate) async fn reacquire(&self) -> Result<(), Fault> {
-        if let Some(permits) = &self.permits {
+        if let Some(permits) = &self.shared.permits {
             let permit = permit(permits, &self.cancel).await?;
-            *lock(&self.held) = Some(Arc::new(permit));
+            *lock(&self.shared.held) = Some(Arc::new(permit));
         }
         Ok(())
     }
 
     /// A share of the permit, for the step itself: it is given back when the step has returned as well.
     pub(crate) fn hold(&self) -> Hold {
-        let number = self.stragglers.0.next.fetch_add(1, Ordering::Relaxed);
-        Hold { number, stragglers: self.stragglers.clone(), _permit: lock(&self.held).clone() }
+        let number = self.shared.stragglers.0.next.fetch_add(1, Ordering::Relaxed);
+        Hold { number, stragglers: self.shared.stragglers.clone(), _permit: lock(&self.shared.held).clone() }
     }
 
     /// Names a step that does not stop, until its hold is dropped.
     pub(crate) fn name_straggler(&self, number: u64, name: String) {
-        lock(&self.stragglers.0.names).insert(number, name);
+        lock(&self.shared.stragglers.0.names).insert(number, name);
     }
 
     /// Takes the name back of one that returned just now.
     pub(crate) fn forget_straggler(&self, number: u64) {
-        lock(&self.stragglers.0.names).remove(&number);
+        lock(&self.shared.stragglers.0.names).remove(&number);
     }
 }
 

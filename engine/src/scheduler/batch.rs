@@ -56,6 +56,7 @@ impl Driver {
             }
             Message::Cached { node, attempt, fingerprint, hit } => match hit {
                 Some(entry) => {
+                    self.under_way.remove(&(node, None, attempt));
                     let labels = serde_json::from_value(entry.labels).unwrap_or_default();
                     batch.inputs.push(Input::Reuse { node, outputs: entry.outputs, labels, rows: entry.rows });
                 }

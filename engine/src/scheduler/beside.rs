@@ -57,7 +57,7 @@ impl Driver {
         let labels = serde_json::to_value(&facts.labels).unwrap_or_default();
         let entry = CacheEntry { outputs, labels, rows: facts.rows, run: self.run.id };
         let store = self.hub.store.clone();
-        self.hub.executor.spawn(async move {
+        self.writes.spawn(async move {
             if let Err(error) = store.cache(fingerprint, entry).await {
                 tracing::warn!("a result was not cached: {error}");
             }

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -81,6 +84,8 @@ pub(crate) struct Driver {
     pub(super) children: HashSet<(NodeIx, RunId)>,
     pub(super) asked_children: Arc<Mutex<HashSet<RunId>>>,
     pub(super) waiting: Vec<Message>,
+    /// Writes that the run's end waits for.
+    pub(super) writes: JoinSet<()>,
     pub(super) wake: Option<Timestamp>,
     pub(super) asked: i64,
     pub(super) next_poll: tokio::time::Instant,
@@ -125,6 +130,7 @@ impl Driver {
             children: HashSet::new(),
             asked_children: Arc::default(),
             waiting: Vec::new(),
+            writes: JoinSet::new(),
             wake: None,
             asked: 0,
             next_poll: tokio::time::Instant::now() + POLL,
@@ -163,6 +169,7 @@ impl Driver {
             }
         };
         self.stop_all(stop.is_none()).await;
+        while self.writes.join_next().await.is_some() {}
         let status = self.state.status();
         if let Some(stop) = &stop {
             tracing::warn!(run = %self.run.id, "the run stops here: {}", stop.fault());

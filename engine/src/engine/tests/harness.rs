@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use super::kinds::{Stage, newer_registry, registry};
 use crate::{
     data::{ArtifactInfo, ArtifactStore, Scan, ScanReader, Value},
-    diag::{Diagnostic, Source, Span, TextMap},
+    diag::{Source, Span, TextMap},
     engine::{Durability, Engine, EngineOptions, RunRequest, RunSummary},
     expr::{Expr, Template},
     graph::{Bundle, CheckOptions, Plan, check},
@@ -167,6 +167,11 @@ pub(super) fn yaml(text: &str) -> Arc<Plan> {
 
 /// The same, by other kinds.
 pub(super) fn yaml_of(text: &str, registry: &Registry) -> Arc<Plan> {
+    try_yaml(text, registry).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// The same, or why it is refused.
+pub(super) fn try_yaml(text: &str, registry: &Registry) -> Result<Arc<Plan>, Fault> {
     const CHILD: &str = "version: 1\nname: child\ninputs:\n  n: {type: int}\nsteps:\n  - id: twice\n    uses: act\n    with: {act: echo, value: \"${{ inputs.n * 2 }}\"}\noutputs:\n  doubled: ${{ steps.twice.outputs.value }}\n";
     let bundle = Bundle {
         path: "p.yaml".into(),
@@ -175,7 +180,7 @@ pub(super) fn yaml_of(text: &str, registry: &Registry) -> Arc<Plan> {
         files: [("child.yaml".to_owned(), CHILD.to_owned())].into(),
         kinds: std::collections::BTreeMap::new(),
     };
-    crate::engine::bundle::thaw(&bundle, registry).unwrap_or_else(|fault| panic!("{fault}"))
+    crate::engine::bundle::thaw(&bundle, registry)
 }
 
 /// What outlives a crash, and the engine of one life.

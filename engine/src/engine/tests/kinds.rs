@@ -224,9 +224,21 @@ impl Step for Act {
                 let rows = batches.iter().map(|b| b.num_rows() as i64).sum::<i64>();
                 return Ok(StepOutput::none().value("value", rows).into());
             }
+            looks if looks.starts_with("looks at ") => {}
             other => return Err(Fault::internal("test.act", format!("no act `{other}`"))),
         }
         Ok(StepOutput::none().value("value", value).into())
+    }
+}
+
+/// A kind that looks at a file while it checks refuses what it does not find.
+fn refuse_missing(config: &Config, cx: &CheckContext<'_>) -> Result<(), Vec<Diagnostic>> {
+    match config.act.strip_prefix("looks at ") {
+        Some(path) if cx.read_files && !std::path::Path::new(path).exists() => {
+            let message = format!("{path} is not there");
+            Err(vec![Diagnostic::new(crate::diag::Code::TableSchema, crate::diag::Span::default(), message)])
+        }
+        _ => Ok(()),
     }
 }
 
@@ -257,8 +269,12 @@ macro_rules! kind {
             const EFFECT: Effect = Effect::$effect;
             const SUMMARY: &'static str = "a scripted kind";
             const EXAMPLE: &'static str = "";
-            fn ports(config: &Config, _: &InputTypes, _: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
+            fn ports(config: &Config, _: &InputTypes, cx: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
+                refuse_missing(config, cx)?;
                 Ok(ports(config))
+            }
+            fn asks_person(config: &Config) -> bool {
+                config.act == "approve"
             }
             fn includes(config: &Config) -> Vec<String> {
                 if config.act == "child" { vec!["child.yaml".to_owned()] } else { Vec::new() }

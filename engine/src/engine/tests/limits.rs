@@ -4,7 +4,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
 
-use super::harness::{Builder, Lab, yaml};
+use super::{
+    harness::{Builder, Lab, try_yaml, yaml},
+    kinds::registry,
+};
 use crate::{
     engine::RunRequest,
     model::{RunStatus, StepStatus},
@@ -126,4 +129,58 @@ async fn after_a_crash_an_item_finds_the_child_that_it_started() {
     let filter = RunFilter { parent: Some(id), limit: 10, ..RunFilter::default() };
     assert_eq!(engine.reader().runs(&filter).await.expect("runs").len(), 3, "one child an item");
     assert_eq!(lab.stage.ran("twice"), 3, "each child's work was done once");
+}
+
+#[test]
+fn a_question_inside_a_fan_out_is_refused_at_check() {
+    let one = "version: 1\nname: p\nsteps:\n  - id: each\n    for_each: '[1, 2]'\n";
+    let asks = "uses: act\n    with: {act: approve}\n";
+    let body = format!("steps:\n      - id: ask\n        {}", asks.replace("\n    ", "\n        "));
+    for (text, refused) in [
+        (format!("{one}    {asks}"), true),
+        (format!("{one}    {body}"), true),
+        (format!("version: 1\nname: p\nsteps:\n  - id: ask\n    {asks}"), false),
+    ] {
+        let found = try_yaml(&text, &registry()).err().map(|fault| fault.message);
+        assert_eq!(found.as_ref().is_some_and(|m| m.contains("waits for a person")), refused, "{text}\n{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_inside_a_body_ends_all_tries() {
+    let lab = Lab::new();
+    let text = "version: 1\nname: p\nsteps:\n  - id: each\n    for_each: '[1]'\n    steps:\n      - id: slow\n        uses: act\n        deadline: 10ms\n        with: {act: hang}\n";
+    let engine = lab.engine().await;
+    let handle = engine.start(yaml(text), RunRequest::default()).await.expect("starts");
+    let id = handle.id();
+    let summary = handle.ended(false).await.expect("ends");
+    assert_eq!(summary.status, RunStatus::Failed);
+    let filter = crate::store::ItemFilter { limit: 10, ..Default::default() };
+    let items = engine.reader().items(id, crate::model::NodeIx(0), &filter).await.expect("items");
+    let codes: Vec<_> = items.iter().filter_map(|item| item.fault.as_ref()).map(|f| f.code.to_string()).collect();
+    assert_eq!(codes, ["deadline"]);
+    assert_eq!(lab.stage.ran("slow.0"), 1);
+}
+
+#[tokio::test]
+async fn a_run_goes_on_though_a_file_that_its_check_looked_at_is_gone() {
+    let lab = Lab::new();
+    let file = lab.home.join("source.csv");
+    std::fs::write(&file, "a\n1\n").expect("written");
+    let text = format!(
+        "version: 1\nname: p\nsteps:\n  - id: source\n    uses: act\n    with: {{act: 'looks at {}', value: 1}}\n  \
+         - id: gate\n    uses: act\n    needs: source\n    with: {{act: gate}}\n",
+        file.display()
+    );
+    let engine = lab.engine().await;
+    let handle = engine.start(yaml(&text), RunRequest::default()).await.expect("starts");
+    let id = handle.id();
+    lab.stage.0.begun.acquire().await.expect("open").forget();
+    handle.abandon().await;
+    drop(engine);
+    std::fs::remove_file(&file).expect("removed");
+    lab.stage.0.gate.add_permits(100);
+    let engine = lab.engine().await;
+    let summary = engine.resume(id, "a test").await.expect("resumes").ended(false).await.expect("ends");
+    assert_eq!((summary.status, lab.stage.ran("source")), (RunStatus::Succeeded, 1));
 }
