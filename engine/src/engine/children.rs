@@ -56,6 +56,7 @@ impl ChildRuns for Children {
             parent: Some((request.parent, request.node, request.item)),
             labels: request.labels.into_iter().collect(),
             reused: BTreeMap::new(),
+            reused_labels: BTreeMap::new(),
         };
         let child = match inner.launch(new).await {
             Ok(handle) => handle.id(),

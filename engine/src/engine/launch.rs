@@ -29,12 +29,13 @@ pub(super) struct New {
     pub parent: Option<(RunId, NodeIx, Option<u32>)>,
     pub labels: BTreeMap<String, Labels>,
     pub reused: BTreeMap<NodeIx, StoredOutputs>,
+    pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
 }
 
 impl Inner {
     /// Creates a run and drives it.
     pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<RunHandle, Fault> {
-        let New { plan, request, cause, parent, labels, mut reused } = new;
+        let New { plan, request, cause, parent, labels, mut reused, reused_labels } = new;
         let now = self.clock.now();
         let id = RunId::generate(now);
         let inputs = inputs::resolve(&plan, id, now, request.inputs)?;
@@ -52,6 +53,7 @@ impl Inner {
             cause,
             only: selected(&plan, &request.only)?,
             reused,
+            reused_labels,
             deadline: plan.spec.deadline.map(|deadline| now.after(deadline)),
         };
         let created = Recorded {
@@ -60,6 +62,7 @@ impl Inner {
             version: VERSION,
             event: Event::RunCreated { origin: Box::new(origin.clone()) },
         };
+        self.limit(id, &plan).await?;
         let mut state = RunState::new(shape_of(&plan));
         evolve(&mut state, &created)
             .map_err(|e| Fault::internal("machine", format!("a run cannot be created: {e}")))?;

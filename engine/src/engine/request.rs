@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::inner::{Inner, no_step};
+use super::{
+    budget,
+    inner::{Inner, no_step},
+};
 use crate::{
     model::{Fault, RunId, Wait},
     run::Input,
@@ -42,8 +45,15 @@ impl Inner {
         let (frozen, _) = self.look(run).await?;
         let node = frozen.find(step).ok_or_else(|| no_step(&frozen, step))?;
         let wait = frozen.board.with(node, |facts| facts.wait.clone()).flatten();
-        let Some(Wait::Approval { shown, .. }) = wait else {
-            return Err(Fault::user("answer.none", format!("step `{step}` of {run} waits for nobody's answer")));
+        let shown = match wait {
+            Some(Wait::Approval { shown, .. }) => shown,
+            Some(Wait::Budget { .. }) => {
+                self.raise(run, node, &budget::granted(&answer)?).await?;
+                Wait::budget_shown()
+            }
+            _ => {
+                return Err(Fault::user("answer.none", format!("step `{step}` of {run} waits for nobody's answer")));
+            }
         };
         match self.live(run) {
             Some(live) => {

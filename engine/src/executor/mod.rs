@@ -20,7 +20,9 @@ mod park;
 mod recompute;
 mod runtime;
 mod scrub;
+mod slot;
 mod update;
+mod watchdog;
 
 pub use board::{Board, ItemCounts, StepFacts};
 pub use envelope::Envelope;

@@ -70,6 +70,9 @@ pub struct RunOrigin {
     /// Outputs taken over from the run that this one repeats.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub reused: BTreeMap<NodeIx, StoredOutputs>,
+    /// Labels of those outputs, by step and output.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
     /// When the run must have ended, if it has a deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
@@ -415,6 +418,7 @@ mod tests {
             cause: Cause::Manual,
             only: vec![NodeIx(3)],
             reused: [(NodeIx(0), StoredOutputs::Inline(serde_json::json!({"n": 1})))].into(),
+            reused_labels: [(NodeIx(0), [("n".to_owned(), Labels::none())].into())].into(),
             deadline: None,
         };
         let event = Event::RunCreated { origin: Box::new(origin) };

@@ -380,9 +380,12 @@ impl JournalStore for MemoryStore {
         })
     }
 
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
         let mut inner = self.lock();
-        inner.run(key.run)?;
+        let current = inner.run(key.run)?.owner.epoch;
+        if current != epoch {
+            return Err(StoreError::NotOwner { current }.into());
+        }
         if let Some(part) = inner.journal.get(&place(key)) {
             return if part.request == request { Ok(()) } else { Err(ledger::changed(key)) };
         }

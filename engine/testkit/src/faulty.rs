@@ -222,8 +222,8 @@ impl<S: StateStore> JournalStore for FaultyStore<S> {
         self.read()?;
         self.inner.entry(key).await
     }
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
-        self.write(None, self.inner.intend(key, request, reserve)).await
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
+        self.write(None, self.inner.intend(key, request, reserve, epoch)).await
     }
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {
         self.write(None, self.inner.finish(key, request, result, settle)).await

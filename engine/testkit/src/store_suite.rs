@@ -103,6 +103,7 @@ pub fn new_run(n: u64, pipeline: &str) -> NewRun {
         labels: BTreeMap::new(),
         cause: Cause::Manual,
         only: Vec::new(),
+        reused_labels: BTreeMap::new(),
         reused: BTreeMap::new(),
         deadline: None,
     };

@@ -20,7 +20,7 @@ pub(super) enum Op {
     Sweep,
     Cache { fingerprint: Digest, outputs: String, row: Option<Digest>, labels: String, rows: Option<u64>, run: RunId },
     Request { run: RunId, kind: String, by: String, at: i64 },
-    Intend { key: JournalKey, request: Digest, reserve: Reservation },
+    Intend { key: JournalKey, request: Digest, reserve: Reservation, epoch: u64 },
     Finish { key: JournalKey, request: Digest, result: String, settle: Settlement },
     Release { key: JournalKey },
     Limit { scope: String, resource: Resource, limit: Option<u64> },

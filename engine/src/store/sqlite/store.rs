@@ -181,8 +181,8 @@ impl JournalStore for SqliteStore {
         Ok(self.reader.entry(key).await?)
     }
 
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
-        self.writer.journal(Op::Intend { key: key.clone(), request, reserve: reserve.clone() }).await
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
+        self.writer.journal(Op::Intend { key: key.clone(), request, reserve: reserve.clone(), epoch }).await
     }
 
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {

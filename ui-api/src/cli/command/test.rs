@@ -130,7 +130,7 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
         for (key, expected) in node.entries().into_iter().flatten() {
             let what = format!("steps.{step}.outputs.{}", key.text);
             match outputs.get(&*key.text) {
-                Some(found) => differences.extend(expect::compare(&what, expected, found).await?),
+                Some(found) => differences.extend(expect::compare(&what, expected, found, engine.tables()).await?),
                 None if &*key.text == "status" => {
                     let wanted = expected.text().map_or("", |text| &text.value);
                     if wanted != found_status {
@@ -149,7 +149,7 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
     for (name, expected) in &test.expect_outputs {
         let found = summary.outputs.get(name.as_str()).cloned().unwrap_or(serde_json::Value::Null);
         let found = super::run::value_of(found);
-        differences.extend(expect::compare(&format!("outputs.{name}"), expected, &found).await?);
+        differences.extend(expect::compare(&format!("outputs.{name}"), expected, &found, engine.tables()).await?);
     }
     Ok(differences)
 }
