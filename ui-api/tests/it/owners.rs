@@ -93,7 +93,8 @@ fn round(seed: u64, tally: &mut Tally) -> Result<(), String> {
     let record = place.record().ok_or("there is no run")?;
     if !record.status.is_final() {
         let last = place.do_it(&["runs", "resume", &record.run.to_string(), "--json"], None);
-        if !last.status.success() {
+        // A cancel that the dead owner had recorded is carried out.
+        if !matches!(last.status.code(), Some(0 | 4)) {
             return Err(format!("it cannot be resumed: {last:?}, others said {said}"));
         }
     }
@@ -147,6 +148,7 @@ fn two_at_once(ledger: &str) -> Result<(), String> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "the numbers are part of what it shows")]
 fn three_programs_at_once_share_a_run() {
     let rounds = std::env::var("MILLWORK_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
     let mut tally = Tally { kills: 0, taken: 0, refused: 0, cancelled: 0 };

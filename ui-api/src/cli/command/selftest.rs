@@ -20,6 +20,9 @@ pub(super) fn selftest(
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64 % 1_000_000)
     });
     let folder = folder.unwrap_or_else(|| std::env::temp_dir().join(format!("millwork-selftest-{seed}")));
+    // The program runs in folders below it.
+    let folder = std::path::absolute(&folder)
+        .map_err(|e| Fault::user("cli.usage", format!("--folder {}: {e}", folder.display())))?;
     output.say(format!("seed {seed}, in {}", folder.display()));
     let options = Options { program, seed, kills, memory, folder: folder.clone() };
     let done = selftest::run(&options, |seed, so_far| {
