@@ -1,4 +1,4 @@
-//! Layer 8: the facade. Everything that a program does with pipelines goes through [`Engine`].
+//! Layer 9: the facade. Everything that a program does with pipelines goes through [`Engine`].
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 

@@ -11,8 +11,9 @@ use serde_json::{Value as Json, json};
 
 use super::{RunRequest, bundle, inner::Inner, launch::New};
 use crate::{
+    crash::crash_point,
     data::decode,
-    executor::{ChildEnds, crash_point},
+    executor::ChildEnds,
     model::{Fault, RunId, event::Cause},
     step::{ChildRequest, ChildRuns},
 };

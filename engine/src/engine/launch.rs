@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{RunHandle, RunRequest, bundle, handle::Live, inner::Inner, inputs};
 use crate::{
+    crash::crash_point,
     executor::{Board, Frozen, Outputs, Updates, keep},
     graph::Plan,
     model::{
@@ -17,6 +18,7 @@ use crate::{
     },
     run::{Input, RunState, evolve},
     scheduler::{Birth, Driver, shape_of},
+    store::{OwnerRecord, StoreError},
 };
 
 /// A run to be created.
@@ -132,18 +134,25 @@ impl Inner {
         if self.live(run).is_some() {
             return Err(Fault::user("run.owned", format!("this process runs {run} already")));
         }
+        // Read after the owner is known to be dead, so that nothing is added to what is read here.
+        let before = self.refuse_if_owned(run).await?;
         let view = self.store.run(run).await?;
         if view.status == RunStatus::Succeeded {
             return Err(Fault::user("run.succeeded", format!("{run} has succeeded: nothing is left to resume"))
                 .help("to run steps of it again, use `runs rerun`"));
         }
-        self.refuse_if_owned(run).await?;
         let frozen = self.store.bundle(view.revision).await?;
         bundle::refuse_changed_kinds(&frozen, &self.registry)?;
         let plan = self.plan_for(view.revision).await?;
-        let taken = self.store.take(run, self.owner).await?;
-        crate::executor::crash_point("take.after");
+        crash_point("take.before");
+        let taken = self.store.take(run, self.owner, before.epoch).await.map_err(|error| match error {
+            StoreError::NotOwner { .. } => Fault::user("run.owned", format!("another process has just taken {run}"))
+                .help("wait for it, or cancel the run with `runs cancel`"),
+            error => error.into(),
+        })?;
+        crash_point("take.after");
         let found = crate::scheduler::recover(self.store.as_ref(), run, &plan).await?;
+        crash_point("take.recovered");
         let (updates, receiver) = Updates::channel();
         let (created_at, epoch) = (found.created_at, taken.epoch);
         let updates = Arc::new(updates);
@@ -158,15 +167,15 @@ impl Inner {
         Ok(handle)
     }
 
-    /// The fault `run.owned`, if another live process owns the run.
-    pub(super) async fn refuse_if_owned(&self, run: RunId) -> Result<(), Fault> {
+    /// The owner before, which is dead or this process; the fault `run.owned`, if another live one owns the run.
+    pub(super) async fn refuse_if_owned(&self, run: RunId) -> Result<OwnerRecord, Fault> {
         let record = self.store.owner(run).await?;
         if record.owner == self.owner {
-            return Ok(());
+            return Ok(record);
         }
-        let Some(disk) = &self.on_disk else { return Ok(()) };
+        let Some(disk) = &self.on_disk else { return Ok(record) };
         match disk.alive(record.owner) {
-            None => Ok(()),
+            None => Ok(record),
             Some(who) => Err(Fault::user("run.owned", format!("{run} is owned by {who}"))
                 .help("wait for it, or cancel the run with `runs cancel`")),
         }

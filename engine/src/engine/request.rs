@@ -30,9 +30,15 @@ impl Inner {
             return Ok(());
         }
         // Nobody drives it: it is taken over, so that its `finally` runs.
-        let handle = self.resume(run, by).await?;
-        handle.cancel(by);
-        handle.ended(false).await.map(drop)
+        match self.resume(run, by).await {
+            Ok(handle) => {
+                handle.cancel(by);
+                handle.ended(false).await.map(drop)
+            }
+            // Another was quicker, and is asked.
+            Err(fault) if fault.code.as_str() == "run.owned" => self.ask(run, RequestKind::Cancel, by).await,
+            Err(fault) => Err(fault),
+        }
     }
 
     pub(super) async fn answer(self: &Arc<Self>, run: RunId, step: &str, answer: Json, by: &str) -> Result<(), Fault> {

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps, Envelope, Frozen, Update,
-    crash::crash_point,
     env::{AttemptEnv, BodyStep, ItemValue, Loaded, Opened, Secrets},
     keep::Outputs,
     logs,
@@ -22,6 +21,7 @@ use super::{
     watchdog::{guarded, panicked},
 };
 use crate::{
+    crash::crash_point,
     data::{Type, Value, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work as Runs},

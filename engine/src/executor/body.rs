@@ -10,13 +10,13 @@ use serde_json::Value as Json;
 use super::{
     Deps, Envelope, Frozen,
     attempt::{OutputLabels, Work},
-    crash::crash_point,
     env::{AttemptEnv, BodyStep, Endings, ItemValue, Loaded},
     keep::{decode_outputs, durable_object},
     park,
     slot::Slot,
 };
 use crate::{
+    crash::crash_point,
     data::Value,
     graph::{PlanNode, Work as Runs},
     model::{AttemptKey, Digest, Fault, Labels, Name, Retry, StepStatus},
@@ -54,6 +54,7 @@ pub(crate) async fn run_body(
             Entry::Done { result, .. } => replayed(&result)?,
             Entry::Absent | Entry::Intended { .. } => {
                 let step = run_inner(deps, run, node, inner, envelope, loaded, item, &done, slot).await?;
+                crash_point("body.ran");
                 let recorded = Recorded {
                     outputs: match step.status {
                         StepStatus::Succeeded => {
@@ -64,6 +65,7 @@ pub(crate) async fn run_body(
                     labels: step.labels.clone(),
                     attempts: step.attempts,
                 };
+                crash_point("body.kept");
                 let json = serde_json::to_value(&recorded)
                     .map_err(|e| Fault::internal("journal.unwritable", format!("outputs of `{}`: {e}", inner.id)))?;
                 deps.journals.finish(&key, inner.fingerprint, &json, &Settlement::default()).await?;

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Envelope, Frozen,
     attempt::{Work, run_kind},
-    crash::crash_point,
     evaluate::{self, StateValues},
     fan::{ItemDone, run_item},
     identity::identity,
@@ -20,6 +19,7 @@ use super::{
     slot::{Slot, Stragglers},
 };
 use crate::{
+    crash::crash_point,
     graph::{Form, PlanNode},
     model::{Fault, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
     run::{AttemptEnd, ItemEnd},

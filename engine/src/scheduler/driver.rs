@@ -21,7 +21,8 @@ use super::{
     message::Message,
 };
 use crate::{
-    executor::{Envelope, Executor, Frozen, Report, Reporter, Update, condition, crash_point, pipeline_outputs, until},
+    crash::crash_point,
+    executor::{Envelope, Executor, Frozen, Report, Reporter, Update, condition, pipeline_outputs, until},
     model::{AttemptKey, Digest, Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus, Timestamp, Wait},
     run::{AttemptEnd, Command, Input, RunState},
     step::Effect,
@@ -324,6 +325,7 @@ impl Driver {
             if answers.is_empty() {
                 return Ok(());
             }
+            crash_point("driver.evaluated");
             let more = self.decide(answers)?;
             if more.is_empty() {
                 return Err(Stop::Broken(Fault::internal("driver.stuck", "an evaluation led to nothing")));

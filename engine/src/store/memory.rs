@@ -217,9 +217,12 @@ impl RunWriter for MemoryStore {
         Ok(Committed { seq: run.seq(), at })
     }
 
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
         let mut inner = self.lock();
         let run = inner.run_mut(run)?;
+        if run.owner.epoch != after {
+            return Err(StoreError::NotOwner { current: run.owner.epoch });
+        }
         run.owner = OwnerRecord { owner, epoch: run.owner.epoch + 1 };
         Ok(run.owner)
     }

@@ -139,8 +139,8 @@ impl<S: StateStore> RunWriter for FaultyStore<S> {
     async fn append(&self, append: Append) -> Result<Committed, StoreError> {
         self.write(Some(append.epoch), self.inner.append(append)).await
     }
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
-        self.write(None, self.inner.take(run, owner)).await
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
+        self.write(None, self.inner.take(run, owner, after)).await
     }
     async fn forget(&self, run: RunId) -> Result<(), StoreError> {
         self.write(None, self.inner.forget(run)).await

@@ -58,25 +58,25 @@ impl Output {
 
     /// A result: a line on standard output.
     pub fn result(&self, line: impl Display) {
-        self.write(std::io::stdout().lock(), format!("{line}\n").as_bytes());
+        Self::write(std::io::stdout().lock(), format!("{line}\n").as_bytes());
     }
 
     /// A result that has its line breaks already.
     pub fn text(&self, text: &str) {
-        self.write(std::io::stdout().lock(), text.as_bytes());
+        Self::write(std::io::stdout().lock(), text.as_bytes());
     }
 
     /// A result as one line of JSON.
     pub fn json(&self, value: &impl Serialize) {
         if let Ok(mut line) = serde_json::to_vec(value) {
             line.push(b'\n');
-            self.write(std::io::stdout().lock(), &line);
+            Self::write(std::io::stdout().lock(), &line);
         }
     }
 
     /// A line for people on standard error.
     pub fn say(&self, line: impl Display) {
-        self.write(std::io::stderr().lock(), format!("{line}\n").as_bytes());
+        Self::write(std::io::stderr().lock(), format!("{line}\n").as_bytes());
     }
 
     /// Text in a tone.
@@ -111,7 +111,7 @@ impl Output {
     }
 
     /// A reader that went away (`| head`) is no fault of ours.
-    fn write(&self, mut to: impl Write, bytes: &[u8]) {
+    fn write(mut to: impl Write, bytes: &[u8]) {
         if to
             .write_all(bytes)
             .and_then(|()| to.flush())

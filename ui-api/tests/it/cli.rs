@@ -41,6 +41,7 @@ fn every_command_has_help() {
         "graph",
         "gc",
         "doctor",
+        "selftest",
         "completions",
         "runs list",
         "runs show",
@@ -126,7 +127,7 @@ fn check_shows_problems_in_three_forms() {
     assert!(lines.contains("p.yaml:3:1: error[P0004]"), "{lines}");
     assert!(lines.contains(r#"write ["git", "status"]"#), "{lines}");
     let long = text(&millwork(here.path(), &["check", "p.yaml"]).stderr);
-    assert!(long.contains("stpes: []") && long.contains("^^^^^"), "{long}");
+    assert!(long.contains("stpes: []") && long.contains("─────"), "{long}");
     let json = text(&millwork(here.path(), &["check", "p.yaml", "--format", "json"]).stdout);
     let first: serde_json::Value = serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
     assert_eq!(first["at"]["line"], 3, "{first}");

@@ -106,7 +106,7 @@ async fn who_lost_the_run_begins_no_call() {
     let id = handle.id();
     lab.stage.0.begun.acquire().await.expect("open").forget();
     // Another process takes the run over while the first one stands still in its first call.
-    let taken = engine.reader().take(id, crate::model::OwnerId::generate(engine.inner.clock.now())).await;
+    let taken = engine.reader().take(id, crate::model::OwnerId::generate(engine.inner.clock.now()), 1).await;
     assert_eq!(taken.expect("taken").epoch, 2);
     lab.stage.0.gate.add_permits(100);
     let lost: Fault = handle.ended(true).await.expect_err("it is not the owner");

@@ -15,7 +15,7 @@ use crate::{
 pub(super) enum Op {
     Create(Create),
     Append(Prepared),
-    Take { run: RunId, owner: OwnerId },
+    Take { run: RunId, owner: OwnerId, after: u64 },
     Forget { run: RunId },
     Sweep,
     Cache { fingerprint: Digest, outputs: String, row: Option<Digest>, labels: String, rows: Option<u64>, run: RunId },

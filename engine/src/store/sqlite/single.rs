@@ -20,11 +20,18 @@ type Applied = Result<Result<Answer, Refusal>, sqlx::Error>;
 pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
     match op {
         Op::Create(_) | Op::Append(_) => Ok(Err(StoreError::Broken("an append outside a group".into()).into())),
-        Op::Take { run, owner } => {
-            let sql = "UPDATE runs SET epoch = epoch + 1, owner = ? WHERE id = ? RETURNING epoch";
-            let query = sqlx::query_scalar::<_, i64>(sql).bind(owner.to_string()).bind(run.to_string());
-            let record = |epoch| Answer::Owner(OwnerRecord { owner: *owner, epoch: epoch as u64 });
-            Ok(query.fetch_optional(conn).await?.map(record).ok_or(StoreError::NoRun(*run).into()))
+        Op::Take { run, owner, after } => {
+            let sql = "SELECT epoch FROM runs WHERE id = ?";
+            let epoch = sqlx::query_scalar::<_, i64>(sql).bind(run.to_string()).fetch_optional(&mut *conn).await?;
+            let Some(epoch) = epoch.map(|epoch| epoch as u64) else {
+                return Ok(Err(StoreError::NoRun(*run).into()));
+            };
+            if epoch != *after {
+                return Ok(Err(StoreError::NotOwner { current: epoch }.into()));
+            }
+            let sql = "UPDATE runs SET epoch = epoch + 1, owner = ? WHERE id = ?";
+            sqlx::query(sql).bind(owner.to_string()).bind(run.to_string()).execute(conn).await?;
+            Ok(Ok(Answer::Owner(OwnerRecord { owner: *owner, epoch: epoch + 1 })))
         }
         Op::Forget { run } => forget(conn, *run).await,
         Op::Sweep => sweep(conn).await,

@@ -80,8 +80,8 @@ impl RunWriter for SqliteStore {
         }
     }
 
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
-        match self.writer.store(Op::Take { run, owner }).await? {
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
+        match self.writer.store(Op::Take { run, owner, after }).await? {
             Answer::Owner(record) => Ok(record),
             _ => unexpected(),
         }

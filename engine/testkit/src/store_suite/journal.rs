@@ -64,7 +64,7 @@ pub(super) async fn replays_the_journal(store: Store) {
     // Who lost the run begins no call, not even one that it had announced; a begun one may be recorded.
     let late = key(run, "late");
     must(store.intend(&late, request, &wanted(1), 1).await);
-    must(store.take(run, owner_id(2)).await);
+    must(store.take(run, owner_id(2), 1).await);
     assert_eq!(code(store.intend(&late, request, &wanted(1), 1).await), "store.not_owner");
     assert_eq!(code(store.intend(&key(run, "new"), request, &wanted(1), 1).await), "store.not_owner");
     must(store.intend(&late, request, &wanted(1), 2).await);

@@ -41,7 +41,9 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 Ok(differences) => {
                     failed += 1;
                     output.say(format!("{} {title}", output.paint(Tone::Bad, "failed")));
-                    differences.iter().for_each(|difference| show(output, &plan, difference));
+                    for difference in &differences {
+                        show(output, &plan, difference);
+                    }
                 }
                 Err(fault) => {
                     failed += 1;
@@ -121,7 +123,10 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
             }
             continue;
         }
-        let outputs = engine.outputs(summary.id, step.as_str()).await.unwrap_or_default();
+        let (outputs, nothing) = match engine.outputs(summary.id, step.as_str()).await {
+            Ok(outputs) => (outputs, "nothing".to_owned()),
+            Err(fault) => (BTreeMap::new(), format!("nothing: {}", fault.message)),
+        };
         for (key, expected) in node.entries().into_iter().flatten() {
             let what = format!("steps.{step}.outputs.{}", key.text);
             match outputs.get(&*key.text) {
@@ -137,7 +142,7 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
                         ));
                     }
                 }
-                None => differences.push(Difference::new(what, expected.span, describe(expected), "nothing")),
+                None => differences.push(Difference::new(what, expected.span, describe(expected), nothing.as_str())),
             }
         }
     }
