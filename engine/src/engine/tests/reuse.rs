@@ -72,7 +72,7 @@ steps:
 #[tokio::test]
 async fn labels_follow_values_and_stay_with_what_is_reused() {
     let lab = Lab::new();
-    let engine = lab.engine().await;
+    let engine = lab.on_disk().await;
     let handle = engine.start(yaml(LABELLED), RunRequest::default()).await.expect("starts");
     let (first, id) = (handle.run.clone(), handle.id());
     handle.ended(false).await.expect("ends");
