@@ -108,8 +108,13 @@ fn round(seed: u64, tally: &mut Tally) -> Result<(), String> {
         .iter()
         .filter_map(|recorded| if let Event::OwnerTaken { epoch, .. } = recorded.event { Some(epoch) } else { None })
         .collect();
-    if !epochs.is_sorted_by(|a, b| a < b) || epochs.first() != Some(&1) {
-        return Err(format!("the epochs of its owners are {epochs:?}"));
+    if epochs.iter().zip(1..).any(|(epoch, n)| *epoch != n) {
+        return Err(format!("somebody took the run and lost it before it could act: epochs {epochs:?}"));
+    }
+    // A run is taken from its one dead owner once; after that only if it has ended and is resumed.
+    let resumed = record.events.iter().filter(|recorded| matches!(recorded.event, Event::RunResumed { .. })).count();
+    if epochs.len() - 1 > resumed + usize::from(dies) {
+        return Err(format!("epochs {epochs:?} with {resumed} resumes: a living owner lost its run"));
     }
     tally.taken += epochs.len() as u64 - 1;
     let ledger = fs::read_to_string(place.path().join("ledger")).unwrap_or_default();
