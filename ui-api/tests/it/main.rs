@@ -1,3 +1,4 @@
 //! The real binary, from outside.
 
 mod cli;
+mod kinds;
