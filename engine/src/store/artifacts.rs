@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::named;
 use crate::{
+    crash::crash_point,
     data::{ArtifactInfo, ArtifactStore},
     model::{ArtifactId, Digest, Fault, Timestamp},
 };
@@ -133,19 +134,27 @@ impl LocalArtifacts {
             fs::remove_file(from)?;
         } else {
             File::open(from)?.sync_all()?;
+            crash_point("artifact.synced");
             if !folder.is_dir() {
                 fs::create_dir_all(folder)?;
                 sync_folder(&self.root)?;
             }
             move_file(from, &path, &self.temporary())?;
+            crash_point("artifact.renamed");
         }
-        sync_folder(folder)
+        sync_folder(folder)?;
+        crash_point("artifact.settled");
+        Ok(())
     }
 
     fn put_now(&self, bytes: &[u8]) -> Result<ArtifactInfo, Fault> {
         let info = ArtifactInfo { id: ArtifactId(Digest::of(bytes)), bytes: bytes.len() as u64 };
         let tmp = self.temporary();
-        let stored = File::create_new(&tmp).and_then(|mut file| file.write_all(bytes));
+        let stored = File::create_new(&tmp).and_then(|mut file| {
+            crash_point("artifact.begun");
+            file.write_all(bytes)
+        });
+        crash_point("artifact.written");
         stored.and_then(|()| self.settle(&tmp, info.id)).map_err(|e| {
             let _ = fs::remove_file(&tmp);
             unwritable(&tmp, &e)

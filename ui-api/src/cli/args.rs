@@ -144,6 +144,22 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         home: Option<PathBuf>,
     },
+    /// Run random pipelines, kill them again and again, and look whether anything is lost.
+    #[command(after_help = "Example:\n  millwork selftest --kills 200 --memory 512MiB")]
+    Selftest {
+        /// The first pipeline's seed; it is drawn if not given. The same seed gives the same pipelines.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often to kill, in all.
+        #[arg(long, default_value_t = 50)]
+        kills: u32,
+        /// Memory that the steps of a run may hold.
+        #[arg(long, default_value = "512MiB")]
+        memory: String,
+        /// Where to work; what failed stays there.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  millwork completions bash > ~/.local/share/bash-completion/completions/millwork"

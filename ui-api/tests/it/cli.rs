@@ -41,6 +41,7 @@ fn every_command_has_help() {
         "graph",
         "gc",
         "doctor",
+        "selftest",
         "completions",
         "runs list",
         "runs show",

@@ -5,10 +5,11 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use millwork_engine::{
-    data::{Table, TableForm, Type, Value},
+    data::{Table, Type, Value},
     diag::Span,
     model::Fault,
     spec::{Node, value_of},
+    step::TableAccess,
 };
 use millwork_steps::flow::csv;
 
@@ -51,12 +52,17 @@ fn csv_of(node: &Node) -> Option<&str> {
 }
 
 /// Compares what a run gave with what is written. Tables are equal with the same rows in any order.
-pub(super) async fn compare(what: &str, expected: &Node, found: &Value) -> Result<Option<Difference>, Fault> {
+pub(super) async fn compare(
+    what: &str,
+    expected: &Node,
+    found: &Value,
+    tables: &TableAccess,
+) -> Result<Option<Difference>, Fault> {
     if let Some(text) = csv_of(expected) {
         let Value::Table(table) = found else {
             return Ok(Some(Difference::new(what, expected.span, "a table", found.to_string())));
         };
-        return compare_table(what, expected.span, text, table).await;
+        return compare_table(what, expected.span, text, table, tables).await;
     }
     let wanted = value_of(expected);
     let (wanted_text, found_text) = (wanted.to_string(), found.to_string());
@@ -64,7 +70,13 @@ pub(super) async fn compare(what: &str, expected: &Node, found: &Value) -> Resul
     Ok((!equal).then(|| Difference::new(what, expected.span, wanted_text, found_text)))
 }
 
-async fn compare_table(what: &str, span: Span, text: &str, found: &Table) -> Result<Option<Difference>, Fault> {
+async fn compare_table(
+    what: &str,
+    span: Span,
+    text: &str,
+    found: &Table,
+    tables: &TableAccess,
+) -> Result<Option<Difference>, Fault> {
     let bad = |e: String| Fault::user("test.csv", format!("{what} is not CSV that fits the table: {e}"));
     let names = |table: &Table| table.schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let header = csv::parse(text.lines().next().unwrap_or_default(), None).map_err(bad)?;
@@ -73,7 +85,8 @@ async fn compare_table(what: &str, span: Span, text: &str, found: &Table) -> Res
         return Ok(Some(Difference::new(format!("{what}: columns"), span, wanted, found)));
     }
     let wanted = csv::parse(text, Some(&found.schema)).map_err(bad)?;
-    let (mut wanted, mut found) = (rows(&read(&wanted).await?)?, rows(&read(found).await?)?);
+    let (mut wanted, mut found) =
+        (rows(&tables.read(&wanted, None, None).await?)?, rows(&tables.read(found, None, None).await?)?);
     wanted.sort();
     found.sort();
     let same = |(a, b): (&Vec<String>, &Vec<String>)| a.iter().zip(b).all(|(a, b)| a == b || close(a, b));
@@ -87,14 +100,6 @@ async fn compare_table(what: &str, span: Span, text: &str, found: &Table) -> Res
         if lines.is_empty() { format!("{} rows", mine.len()) } else { lines.join("\n") }
     };
     Ok(Some(Difference::new(what, span, lines(&wanted, &found), lines(&found, &wanted))))
-}
-
-async fn read(table: &Table) -> Result<Vec<RecordBatch>, Fault> {
-    match &table.form {
-        TableForm::Batches(batches) => Ok(batches.to_vec()),
-        TableForm::Scan(scan) => millwork_steps::scans().read(scan, &table.schema, None, None).await,
-        TableForm::Kept(_) => Err(Fault::internal("test.table", "a kept table was not made ready to be read")),
-    }
 }
 
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, Fault> {
@@ -121,11 +126,16 @@ fn close(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use millwork_engine::{model::Timestamp, store::LocalArtifacts};
+
     use super::*;
 
     async fn differs(text: &str, found: &str) -> Option<Difference> {
         let found = csv::parse(found, None).expect("a table");
-        compare_table("t", Span::new(0, 0), text, &found).await.expect("comparable")
+        let home = tempfile::tempdir().expect("a folder");
+        let artifacts = LocalArtifacts::open(home.path(), Timestamp::from_micros(0)).expect("a store");
+        let tables = TableAccess::new(std::sync::Arc::new(artifacts), millwork_steps::scans());
+        compare_table("t", Span::new(0, 0), text, &found, &tables).await.expect("comparable")
     }
 
     #[tokio::test]

@@ -83,7 +83,11 @@ pub(super) async fn follow(
                 Some(update) => watch.update(&update),
                 None => listening = false,
             },
-            Some(()) = interrupt.recv() => engine.cancel(id, "Ctrl-C").await?,
+            Some(()) = interrupt.recv() => match engine.cancel(id, "Ctrl-C").await {
+                // It ended in this moment: its summary comes next.
+                Err(fault) if fault.code.as_str() != "run.ended" => return Err(fault),
+                _ => {}
+            },
             Some(()) = terminate.recv() => engine.clone().close().await?,
             summary = &mut ended => break summary,
         }

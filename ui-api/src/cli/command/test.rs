@@ -43,7 +43,9 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 Ok(differences) => {
                     failed += 1;
                     output.say(format!("{} {title}", output.paint(Tone::Bad, "failed")));
-                    differences.iter().for_each(|difference| show(output, &plan, difference));
+                    for difference in &differences {
+                        show(output, &plan, difference);
+                    }
                 }
                 Err(fault) => {
                     failed += 1;
@@ -132,11 +134,14 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
             }
             continue;
         }
-        let outputs = engine.outputs(summary.id, step.as_str()).await.unwrap_or_default();
+        let (outputs, nothing) = match engine.outputs(summary.id, step.as_str()).await {
+            Ok(outputs) => (outputs, "nothing".to_owned()),
+            Err(fault) => (BTreeMap::new(), format!("nothing: {}", fault.message)),
+        };
         for (key, expected) in node.entries().into_iter().flatten() {
             let what = format!("steps.{step}.outputs.{}", key.text);
             match outputs.get(&*key.text) {
-                Some(found) => differences.extend(expect::compare(&what, expected, found).await?),
+                Some(found) => differences.extend(expect::compare(&what, expected, found, engine.tables()).await?),
                 None if &*key.text == "status" => {
                     let wanted = expected.text().map_or("", |text| &text.value);
                     if wanted != found_status {
@@ -148,14 +153,14 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
                         ));
                     }
                 }
-                None => differences.push(Difference::new(what, expected.span, describe(expected), "nothing")),
+                None => differences.push(Difference::new(what, expected.span, describe(expected), nothing.as_str())),
             }
         }
     }
     for (name, expected) in &test.expect_outputs {
         let found = summary.outputs.get(name.as_str()).cloned().unwrap_or(serde_json::Value::Null);
         let found = super::run::value_of(found);
-        differences.extend(expect::compare(&format!("outputs.{name}"), expected, &found).await?);
+        differences.extend(expect::compare(&format!("outputs.{name}"), expected, &found, engine.tables()).await?);
     }
     Ok(differences)
 }

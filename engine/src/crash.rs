@@ -1,17 +1,23 @@
-//! Named places at which a test kills this very process, to see that nothing is lost there.
+//! Layer 0: named places at which a test kills this very process, to see that nothing is lost there.
 
 use std::sync::{
     OnceLock,
     atomic::{AtomicU32, Ordering},
 };
 
-/// Every crash point of driver and output keeping, so that a test can visit each.
+/// Every crash point, so that a test can visit each. None is left out where two waits follow each other
+/// on the way of a commit or of an artifact.
 pub const CRASH_POINTS: &[&str] = &[
     "create.before",
     "create.after",
+    "take.before",
     "take.after",
+    "take.recovered",
     "driver.collected",
+    "driver.evaluated",
     "driver.decided",
+    "driver.appending",
+    "driver.appended",
     "driver.committed",
     "driver.issued",
     "attempt.loaded",
@@ -24,7 +30,23 @@ pub const CRASH_POINTS: &[&str] = &[
     "gather.read",
     "gather.kept",
     "child.created",
+    "body.ran",
+    "body.kept",
     "body.step",
+    "artifact.begun",
+    "artifact.written",
+    "artifact.synced",
+    "artifact.renamed",
+    "artifact.settled",
+    "writer.received",
+    "writer.locked",
+    "writer.checked",
+    "writer.applied",
+    "writer.committed",
+    "writer.answered",
+    "writer.emptied",
+    "writer.closing",
+    "writer.closed",
 ];
 
 struct Armed {
