@@ -111,7 +111,8 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
     candidates
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(wrong, c), c))
-        .filter(|(distance, c)| *distance <= (wrong.len().max(c.len()) / 3).max(1))
+        // Of two single letters neither is a misspelling of the other.
+        .filter(|(distance, c)| (1..=(wrong.len().max(c.len()) / 3).max(1)).contains(distance) && c.len() > *distance)
         .min()
         .map(|(_, found)| found)
 }
