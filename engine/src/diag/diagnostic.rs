@@ -89,13 +89,8 @@ impl Diagnostic {
 
     /// The nearest of `candidates` as a suggestion, if one is near enough to be a misspelling.
     pub fn did_you_mean<'a>(self, wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        let near = candidates
-            .into_iter()
-            .map(|c| (strsim::damerau_levenshtein(wrong, c), c))
-            .filter(|(distance, c)| *distance <= (wrong.len().max(c.len()) / 3).max(1))
-            .min();
-        match near {
-            Some((_, found)) => self.suggest(found),
+        match nearest(wrong, candidates) {
+            Some(found) => self.suggest(found),
             None => self,
         }
     }
@@ -109,6 +104,17 @@ impl Diagnostic {
         };
         format!("{}:{}:{}: {severity}[{}]: {}", source.name(), at.line, at.column, self.code, self.message)
     }
+}
+
+/// The nearest of `candidates`, if one is near enough for `wrong` to be a misspelling of it.
+pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(wrong, c), c))
+        // Of two single letters neither is a misspelling of the other.
+        .filter(|(distance, c)| (1..=(wrong.len().max(c.len()) / 3).max(1)).contains(distance) && c.len() > *distance)
+        .min()
+        .map(|(_, found)| found)
 }
 
 #[cfg(test)]

@@ -117,7 +117,8 @@ impl Checker<'_> {
             && !self.scope.has_step(step.as_str())
         {
             let message = format!("there is no step `{step}`");
-            self.problems.push(Diagnostic::new(Code::UnknownReference, self.span(node), message));
+            let problem = Diagnostic::new(Code::UnknownReference, self.span(node), message);
+            self.problems.push(problem.help("steps are named by their `id`"));
         }
         Type::Bool
     }

@@ -198,19 +198,18 @@ pub struct OpenArgs {
     /// The folder of the state; `.millwork` beside the pipeline if not given.
     #[arg(long, value_name = "FOLDER")]
     pub home: Option<PathBuf>,
-    /// What a commit survives.
-    #[arg(long, value_enum, default_value_t = DurabilityArg::Power)]
-    pub durability: DurabilityArg,
-    /// Memory that all steps together may hold, such as 2GiB.
+    /// What a commit survives; what `millwork.yaml` says, or `power`, if not given.
+    #[arg(long, value_enum)]
+    pub durability: Option<DurabilityArg>,
+    /// Memory that all steps together may hold, such as 2GiB; what `millwork.yaml` says if not given.
     #[arg(long, value_parser = size)]
     pub memory: Option<u64>,
 }
 
 /// What a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DurabilityArg {
     /// Loss of power.
-    #[default]
     Power,
     /// Death of the process, not of the machine.
     Process,

@@ -86,6 +86,14 @@ pub(super) fn wait(wait: &Wait) -> String {
     }
 }
 
+/// What to say to somebody who named something that is not there.
+pub(super) fn near_or_all(wrong: &str, names: &[&str]) -> String {
+    match millwork_engine::diag::nearest(wrong, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", names.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,17 +4,17 @@ use std::{
     process::{Command, Output},
 };
 
-fn millwork(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn millwork(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millwork"));
     command.args(arguments).current_dir(folder).env_remove("MILLWORK_HOME").env("NO_COLOR", "1");
     command.output().expect("the binary starts")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
         fs::write(folder.path().join(name), text).expect("a file");

@@ -2,6 +2,7 @@
 
 mod cli;
 mod kill;
+mod kinds;
 mod orphans;
 mod owners;
 mod program;

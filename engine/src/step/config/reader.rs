@@ -58,6 +58,13 @@ pub(in crate::step) fn read<C: DeserializeOwned>(with: Option<&Node>) -> Result<
             problems.push(problem);
         }
     }
+    // What is missing because it is misspelt is told once, where it is misspelt.
+    let misspelt: Vec<String> = problems
+        .iter()
+        .filter(|problem| problem.code == Code::UnknownKey)
+        .filter_map(|problem| Some(missing(&problem.suggestion.as_ref()?.replacement)))
+        .collect();
+    problems.retain(|problem| problem.code != Code::MissingKey || !misspelt.contains(&problem.message));
     problems.sort_by_key(|problem| problem.primary.span);
     Err(problems)
 }

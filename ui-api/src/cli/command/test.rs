@@ -15,6 +15,7 @@ use crate::cli::{
     load, open,
     output::{Output, Tone},
     words,
+    workspace::Workspace,
 };
 
 /// Runs the tests of pipelines, each in a home of its own that is gone afterwards.
@@ -22,7 +23,8 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
     let registry = millwork_steps::registry();
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for file in load::files_of(paths)? {
-        let checked = load::check(&file, &registry, true, false)?;
+        let workspace = Workspace::of_file(output, &file)?;
+        let checked = load::check(&file, &registry, true, false, &workspace)?;
         let Some(plan) = checked.plan.clone() else {
             load::show(output, &checked);
             failed += 1;
@@ -33,7 +35,7 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 continue;
             }
             let title = format!("{}: {}", file.display(), test.name);
-            match one(&plan, test) {
+            match one(&plan, test, &workspace) {
                 Ok(differences) if differences.is_empty() => {
                     passed += 1;
                     output.say(format!("{} {title}", output.paint(Tone::Good, "ok")));
@@ -53,6 +55,15 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
             }
         }
     }
+    if passed + failed == 0 {
+        return match name {
+            Some(name) => Err(Fault::user("cli.usage", format!("no test has `{name}` in its name"))),
+            None => {
+                output.say("there are no tests here; write them under `tests:` of a pipeline");
+                Ok(Exit::Ok)
+            }
+        };
+    }
     let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
     output.say(output.paint(tone, format!("{passed} passed, {failed} failed")));
     Ok(if failed > 0 { Exit::Problems } else { Exit::Ok })
@@ -70,12 +81,12 @@ fn show(output: &Output, plan: &Plan, difference: &Difference) {
     }
 }
 
-fn one(plan: &Arc<Plan>, test: &TestSpec) -> Result<Vec<Difference>, Fault> {
+fn one(plan: &Arc<Plan>, test: &TestSpec, workspace: &Workspace) -> Result<Vec<Difference>, Fault> {
     let folder = tempfile::tempdir()
         .map_err(|e| Fault::external("test.folder", format!("no temporary folder can be made: {e}")))?;
-    let args = OpenArgs { durability: DurabilityArg::Process, ..OpenArgs::default() };
+    let args = OpenArgs { durability: Some(DurabilityArg::Process), ..OpenArgs::default() };
     open::block_on(async {
-        let engine = open::engine(folder.path().join("home"), millwork_steps::registry(), &args).await?;
+        let engine = open::engine(folder.path().join("home"), millwork_steps::registry(), &args, workspace).await?;
         let inputs = test.inputs.iter().map(|(name, node)| (name.clone(), value_of(node))).collect();
         let request = RunRequest { inputs, only: Vec::new(), given: given(plan, test)? };
         let handle = engine.start(plan.clone(), request).await?;
