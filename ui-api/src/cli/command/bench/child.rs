@@ -147,7 +147,7 @@ async fn write_log(output: &Output, engine: &Engine, quick: bool) -> Result<(), 
 }
 
 async fn resume(output: &Output, engine: &Engine, probe: &Probe) -> Result<(), Fault> {
-    let runs = engine.reader().runs(&RunFilter::default()).await?;
+    let runs = engine.reader().runs(&RunFilter { limit: 1, ..RunFilter::default() }).await?;
     let run = runs.first().ok_or_else(|| failed("there is no run"))?.id;
     let handle = engine.resume(run, "bench").await?;
     let tell = async {
