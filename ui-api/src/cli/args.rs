@@ -160,6 +160,9 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         folder: Option<PathBuf>,
     },
+    /// Measure what Millwork costs here, beside what the machine itself can do.
+    #[command(after_help = "Examples:\n  millwork bench --quick\n  millwork bench steps parse --json")]
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  millwork completions bash > ~/.local/share/bash-completion/completions/millwork"
@@ -190,6 +193,28 @@ pub struct RunArgs {
     /// How the engine is opened.
     #[command(flatten)]
     pub open: OpenArgs,
+}
+
+/// What `bench` accepts.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Only these: steps, load, fan40, fan100k, parse, resume, table, sql, start, flights.
+    pub names: Vec<String>,
+    /// One JSON object a line on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Fewer rounds and smaller data: the bars are meant for the whole.
+    #[arg(long)]
+    pub quick: bool,
+    /// Scale of the TPC-H tables; 1 needs about 3 GB of memory.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+    /// Where to work: choose the disk that is to be measured.
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// What a process that is measured does.
+    #[arg(long, hide = true)]
+    pub child: Option<String>,
 }
 
 /// How the engine is opened.

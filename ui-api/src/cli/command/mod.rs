@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod approve;
+mod bench;
 mod check;
 mod completions;
 mod doctor;
@@ -46,6 +47,7 @@ pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault>
         Command::Gc { keep, dry_run, home } => gc::gc(output, keep, dry_run, home),
         Command::Doctor { home } => doctor::doctor(output, home),
         Command::Selftest { seed, kills, memory, folder } => selftest::selftest(output, seed, kills, memory, folder),
+        Command::Bench(args) => bench::bench(output, &args),
         Command::Completions { shell } => completions::completions(output, shell),
     }
 }
