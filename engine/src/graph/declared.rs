@@ -6,7 +6,7 @@ use super::{
     types::{Findings, maybe_missing, type_template},
 };
 use crate::{
-    data::Type,
+    data::{Type, Value},
     diag::{Code, Diagnostic, Span},
     model::Name,
     spec::{Given, PipelineSpec, TestSpec},

@@ -30,8 +30,9 @@ impl Problem {
     /// The problem at a node, or at a part of it.
     pub(super) fn at(self, node: &Node, span: Span) -> Diagnostic {
         match self {
-            Self::Missing(name) => Diagnostic::new(Code::MissingKey, span, missing(name))
-                .help(format!("add `{name}:`")),
+            Self::Missing(name) => {
+                Diagnostic::new(Code::MissingKey, span, missing(name)).help(format!("add `{name}:`"))
+            }
             Self::Variant { found, allowed } => {
                 let words = allowed.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
                 Diagnostic::new(Code::WrongShape, span, format!("`{found}` is not one of {words}"))

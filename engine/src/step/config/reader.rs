@@ -6,9 +6,13 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{Field, deserializer::NodeDeserializer, problem::Problem};
+use super::{
+    Field,
+    deserializer::NodeDeserializer,
+    problem::{Problem, missing},
+};
 use crate::{
-    diag::{Diagnostic, Span},
+    diag::{Code, Diagnostic, Span},
     spec::{Node, NodeKind},
 };
 

@@ -9,7 +9,7 @@ use millwork_engine::{
 };
 
 use super::kinds::{self, Probe};
-use crate::cli::{link, output::Output, secrets::EnvSecrets};
+use crate::cli::{link, output::Output, workspace::Workspace};
 
 /// What every measure is given.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) async fn open(home: &Path, durability: Durability, probe: Probe) -> R
         memory: None,
         clock: Arc::new(SystemClock),
         registry: kinds::registry(),
-        secrets: Arc::new(EnvSecrets),
+        secrets: Arc::new(Workspace::default().secrets()),
         scans: millwork_steps::scans(),
         extensions,
     };
@@ -45,7 +45,8 @@ pub(super) async fn open(home: &Path, durability: Durability, probe: Probe) -> R
 
 /// The plan of a text.
 pub(super) fn plan(text: &str) -> Result<Arc<Plan>, Fault> {
-    let checked = link::check("bench.yaml", text.as_bytes(), Path::new("/"), &kinds::registry(), false, false);
+    let alone = Workspace::default();
+    let checked = link::check("bench.yaml", text.as_bytes(), Path::new("/"), &kinds::registry(), false, false, &alone);
     let source: &Source = &checked.source;
     let said: Vec<String> = checked.diagnostics.iter().take(3).map(|d| d.one_line(source)).collect();
     checked.plan.ok_or_else(|| Fault::internal("bench.plan", said.join("; ")))
