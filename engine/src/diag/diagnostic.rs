@@ -112,7 +112,10 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(wrong, c), c))
         // Of two single letters neither is a misspelling of the other.
-        .filter(|(distance, c)| (1..=(wrong.len().max(c.len()) / 3).max(1)).contains(distance) && c.len() > *distance)
+        .filter(|(distance, c)| {
+            let longest = wrong.len().max(c.len());
+            (1..=(longest / 3).max(1)).contains(distance) && *distance < longest
+        })
         .min()
         .map(|(_, found)| found)
 }

@@ -183,12 +183,16 @@ impl SourceCode for Excerpt<'_> {
         after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'b> + 'b>, miette::MietteError> {
         let inner = self.text.read_span(span, before, after)?;
+        // Counted in bytes there; people count characters.
+        let offset = inner.span().offset();
+        let ahead = self.text.get(offset.saturating_sub(inner.column())..offset);
+        let column = ahead.map_or(inner.column(), |text| text.chars().count());
         Ok(Box::new(miette::MietteSpanContents::new_named(
             self.name.to_owned(),
             inner.data(),
             *inner.span(),
             inner.line() + self.first_line - 1,
-            inner.column() + if inner.line() == 0 { self.cut } else { 0 },
+            column + if inner.line() == 0 { self.cut } else { 0 },
             inner.line_count(),
         )))
     }

@@ -14,12 +14,10 @@ const SAY_WHAT_IS_WANTED: &[Code] = &[
     Code::WrongShape,
     Code::OperandTypes,
     Code::UnknownField,
-    Code::AlwaysSame,
+    Code::AlwaysTrue,
     Code::BadArgument,
     Code::SqlType,
     Code::SqlSyntax,
-    Code::SqlOneQuery,
-    Code::SchemaMismatch,
 ];
 
 #[test]
