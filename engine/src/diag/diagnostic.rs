@@ -87,12 +87,18 @@ impl Diagnostic {
         self
     }
 
-    /// The nearest of `candidates` as a suggestion, if one is near enough to be a misspelling.
+    /// The nearest of `candidates` as a suggestion, if one is near enough to be a misspelling; else a
+    /// few of them are named, unless there is other help.
     pub fn did_you_mean<'a>(self, wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(wrong, candidates) {
-            Some(found) => self.suggest(found),
-            None => self,
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        if let Some(found) = nearest(wrong, candidates.iter().copied()) {
+            return self.suggest(found);
         }
+        if self.help.is_some() || candidates.is_empty() || candidates.len() > MOST_NAMED {
+            return self;
+        }
+        let known = format!("known here: {}", candidates.join(", "));
+        self.help(known)
     }
 
     /// `file:line:column: severity[code]: message`, the form that editors understand.
@@ -105,6 +111,9 @@ impl Diagnostic {
         format!("{}:{}:{}: {severity}[{}]: {}", source.name(), at.line, at.column, self.code, self.message)
     }
 }
+
+/// Candidates that help may list.
+const MOST_NAMED: usize = 12;
 
 /// The nearest of `candidates`, if one is near enough for `wrong` to be a misspelling of it.
 pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -103,7 +103,9 @@ impl Checker<'_> {
             &unknown.wrong,
             unknown.candidates.iter().map(String::as_str).filter(|c| *c != unknown.wrong),
         );
-        problem.help = unknown.help;
+        if unknown.help.is_some() {
+            problem.help = unknown.help;
+        }
         self.wrong(problem)
     }
 
@@ -240,7 +242,8 @@ impl Checker<'_> {
                     if !ty.allows_null() {
                         let always = op == Comparison::Ne;
                         let message = format!("`{}` is never null, so this is always {always}", self.source(other));
-                        self.problems.push(Diagnostic::new(Code::NeverNull, span, message));
+                        let problem = Diagnostic::new(Code::NeverNull, span, message);
+                        self.problems.push(problem.help("leave the comparison out"));
                     }
                 } else if !ops::equatable(&left, &right) {
                     self.problems.push(incomparable(span, op, &left, &right));
