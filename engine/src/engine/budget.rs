@@ -61,11 +61,11 @@ pub(super) fn granted(answer: &Json) -> Result<Vec<(Resource, u64)>, Fault> {
             _ => return Err(wrong(name)),
         });
     }
-    match granted.iter().any(|(_, amount)| *amount > 0) {
-        true => Ok(granted),
-        false => Err(Fault::user("budget.answer", "the step waits for more budget, and the answer grants none")
-            .help("give `usd=1.50`, `tokens=20000`, or both; to give up, cancel the run")),
+    if granted.iter().all(|(_, amount)| *amount == 0) {
+        return Err(Fault::user("budget.answer", "the step waits for more budget, and the answer grants none")
+            .help("give `usd=1.50`, `tokens=20000`, or both; to give up, cancel the run"));
     }
+    Ok(granted)
 }
 
 fn nano_usd(text: &str) -> Option<u64> {

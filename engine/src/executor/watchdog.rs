@@ -76,7 +76,7 @@ pub(super) async fn guarded<K: Send + 'static>(
             slot.forget_straggler(number);
         }
         tracing::warn!(step = %node.id, "the step did not stop when asked; it keeps its slot until it returns");
-        log.line("the step did not stop when asked; it keeps its slot until it returns".to_owned());
+        log.line("the step did not stop when asked; it keeps its slot until it returns");
     }
     match (timeout, end) {
         (Some(limit), Some(_)) => Err(Fault::timeout(limit)),

@@ -15,11 +15,15 @@ fn no_problem(path: &Path) {
 #[test]
 fn what_we_ship_is_clean() {
     let top = here().parent().expect("the top folder");
-    yaml_files(&top.join("pipelines")).iter().for_each(|path| no_problem(path));
+    for path in yaml_files(&top.join("pipelines")) {
+        no_problem(&path);
+    }
     let examples = fs::read_dir(top.join("examples")).expect("examples");
     let examples: Vec<_> = examples.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
     assert!(examples.len() >= 3);
-    examples.iter().for_each(|folder| no_problem(&folder.join("pipeline.yaml")));
+    for folder in &examples {
+        no_problem(&folder.join("pipeline.yaml"));
+    }
 }
 
 /// The promise of the whole: what is renamed far away is missed where it is used.

@@ -257,10 +257,10 @@ impl ArtifactStore for HeldArtifacts {
     }
     async fn adopt(&self, file: PathBuf) -> Result<ArtifactInfo, Fault> {
         self.gate.acquire().await.expect("open").forget();
-        match self.fails {
-            true => Err(Fault::user("test.disk", "the disk is full")),
-            false => self.inner.adopt(file).await,
+        if self.fails {
+            return Err(Fault::user("test.disk", "the disk is full"));
         }
+        self.inner.adopt(file).await
     }
     async fn get(&self, id: ArtifactId) -> Result<Vec<u8>, Fault> {
         self.inner.get(id).await

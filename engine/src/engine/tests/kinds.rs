@@ -158,13 +158,11 @@ impl Step for Act {
                 output.labels.entry(name).or_default().untrusted.insert("web".to_owned());
                 return Ok(output.into());
             }
-            "nap" => match cx.answer {
-                None => {
-                    let at = cx.started_at.after(Duration::from_millis(1));
-                    return Ok(StepEnd::Park(Wait::Until { at }));
-                }
-                Some(_) => {}
-            },
+            "nap" if cx.answer.is_none() => {
+                let at = cx.started_at.after(Duration::from_millis(1));
+                return Ok(StepEnd::Park(Wait::Until { at }));
+            }
+            "nap" => {}
             "gate" => {
                 if let Some(stage) = &self.stage {
                     stage.0.begun.add_permits(1);

@@ -46,7 +46,9 @@ pub(in super::super) fn bench(output: &Output, args: &BenchArgs) -> Result<Exit,
             output.say(format!("measuring {name} ..."));
             let found = measure(&bench)?;
             if args.json {
-                found.iter().for_each(|figure| output.json(figure));
+                for figure in &found {
+                    output.json(figure);
+                }
             }
             figures.extend(found);
         }
