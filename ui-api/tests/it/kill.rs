@@ -149,7 +149,6 @@ fn ledger(place: &Place) -> Vec<String> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the numbers are part of what it shows")]
 fn nothing_is_lost_at_any_crash_point() {
     let examples = examples();
     let every = std::env::var_os("MILLWORK_KILL_ALL").is_some();

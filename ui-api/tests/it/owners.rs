@@ -153,7 +153,6 @@ fn two_at_once(ledger: &str) -> Result<(), String> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the numbers are part of what it shows")]
 fn three_programs_at_once_share_a_run() {
     let rounds = std::env::var("MILLWORK_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
     let mut tally = Tally { kills: 0, taken: 0, refused: 0, cancelled: 0 };
