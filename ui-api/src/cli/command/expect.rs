@@ -12,6 +12,7 @@ use millwork_engine::{
     step::TableAccess,
 };
 use millwork_steps::flow::csv;
+use serde_json::Value as Json;
 
 /// Something that did not come out as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub(super) async fn compare(
     }
     let wanted = value_of(expected);
     let (wanted_text, found_text) = (wanted.to_string(), found.to_string());
-    let equal = wanted_text == found_text || close(&wanted_text, &found_text);
+    let equal = wanted_text == found_text || alike_texts(&wanted_text, &found_text);
     Ok((!equal).then(|| Difference::new(what, expected.span, wanted_text, found_text)))
 }
 
@@ -116,6 +117,25 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, Fault> {
     Ok(rows)
 }
 
+fn alike_texts(wanted: &str, found: &str) -> bool {
+    match (serde_json::from_str(wanted), serde_json::from_str(found)) {
+        (Ok(wanted), Ok(found)) => alike(&wanted, &found),
+        _ => false,
+    }
+}
+
+/// `24` is written where `24.0` is found: numbers are compared as numbers, at any depth.
+fn alike(wanted: &Json, found: &Json) -> bool {
+    match (wanted, found) {
+        (Json::Number(a), Json::Number(b)) if a.is_f64() || b.is_f64() => close(&a.to_string(), &b.to_string()),
+        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| alike(a, b)))
+        }
+        (a, b) => a == b,
+    }
+}
+
 /// Floats of another order of addition are equal.
 fn close(a: &str, b: &str) -> bool {
     match (a.parse::<f64>(), b.parse::<f64>()) {
@@ -136,6 +156,20 @@ mod tests {
         let artifacts = LocalArtifacts::open(home.path(), Timestamp::from_micros(0)).expect("a store");
         let tables = TableAccess::new(std::sync::Arc::new(artifacts), millwork_steps::scans());
         compare_table("t", Span::new(0, 0), text, &found, &tables).await.expect("comparable")
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers_at_any_depth() {
+        for (wanted, found, expected) in [
+            ("[21.5,24,null]", "[21.5,24.0,null]", true),
+            (r#"{"a":{"b":[0.3]}}"#, r#"{"a":{"b":[0.30000000000000004]}}"#, true),
+            ("9007199254740993", "9007199254740992", false),
+            (r#"["1"]"#, r#"["1.0"]"#, false),
+            ("[1]", "[1,1]", false),
+            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false),
+        ] {
+            assert_eq!(alike_texts(wanted, found), expected, "{wanted} {found}");
+        }
     }
 
     #[tokio::test]
