@@ -31,6 +31,8 @@ pub struct Swept {
     pub bytes: u64,
 }
 
+/// Files from this size on, in bytes, are flushed while they are digested.
+const BIG: u64 = 4 << 20;
 /// A bigger artifact is taken for data rather than for the text of outputs that name others.
 const TEXT: u64 = 256 << 20;
 
@@ -182,7 +184,7 @@ impl ArtifactStore for LocalArtifacts {
     async fn adopt(&self, file: PathBuf) -> Result<ArtifactInfo, Fault> {
         let store = self.clone();
         blocking(move || {
-            let (digest, bytes) = digest_of(&file).map_err(|e| unreadable(&file, &e))?;
+            let (digest, bytes) = flushed_digest_of(&file).map_err(|e| unreadable(&file, &e))?;
             let info = ArtifactInfo { id: ArtifactId(digest), bytes };
             store.settle(&file, info.id).map_err(|e| unwritable(&file, &e))?;
             Ok(info)
@@ -212,6 +214,21 @@ impl ArtifactStore for LocalArtifacts {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
     let stopped = |e| Err(Fault::internal("artifact.stopped", format!("work on artifacts was stopped: {e}")));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
+}
+
+/// The digest of a file. A big one is on its way to the disk meanwhile: the processor works on the one, the
+/// disk on the other.
+fn flushed_digest_of(path: &Path) -> io::Result<(Digest, u64)> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() < BIG {
+        return digest_of(path);
+    }
+    std::thread::scope(|scope| {
+        let flushed = scope.spawn(|| file.sync_all());
+        let digest = digest_of(path);
+        flushed.join().unwrap_or_else(|_| Err(io::Error::other("flushing was stopped")))?;
+        digest
+    })
 }
 
 fn digest_of(path: &Path) -> io::Result<(Digest, u64)> {
