@@ -1,9 +1,10 @@
-//! Layer 8: the facade. Everything that a program does with pipelines goes through [`Engine`].
+//! Layer 9: the facade. Everything that a program does with pipelines goes through [`Engine`].
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 
+mod budget;
 mod bundle;
 mod children;
 mod gc;
@@ -28,7 +29,7 @@ use crate::{
     data::{ArtifactStore, ScanReader, Value},
     graph::Plan,
     model::{Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, event::Cause},
-    step::{Extensions, Registry, SecretProvider},
+    step::{Extensions, Registry, SecretProvider, TableAccess},
     store::StateStore,
 };
 use inner::Inner;
@@ -133,6 +134,7 @@ impl Engine {
             parent: None,
             labels: BTreeMap::new(),
             reused: BTreeMap::new(),
+            reused_labels: BTreeMap::new(),
         };
         self.inner.launch(new).await
     }
@@ -190,6 +192,11 @@ impl Engine {
     /// Forgets runs that ended before `keep`, then removes artifacts and files that nothing names.
     pub async fn gc(&self, keep: Duration, dry: bool) -> Result<GcReport, Fault> {
         self.inner.gc(keep, dry).await
+    }
+
+    /// Reads tables of any form, such as those that [`Engine::outputs`] gives.
+    pub fn tables(&self) -> &TableAccess {
+        &self.inner.hub.executor.deps().tables
     }
 
     /// Reads what is recorded.

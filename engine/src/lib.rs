@@ -3,6 +3,7 @@
 //! The engine names no concrete step; families register theirs in a registry. Modules are
 //! layers: a module imports only lower ones, and `tests/it/tidy.rs` fails otherwise.
 
+pub mod crash;
 pub mod diag;
 pub mod model;
 

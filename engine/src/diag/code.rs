@@ -171,6 +171,10 @@ codes! {
         "A cached result stands in for running the step, so its effect would not happen. Only pure kinds may be cached.";
     NestedFanOut = "G0009" Error "a step inside a body fans out or repeats"
         "A body runs its steps in order, once an item. Put what must fan out again into a pipeline of its own, and use it with `uses: pipeline`.";
+    ItemAsks = "G0010" Error "a step inside `for_each` waits for a person"
+        "A step that waits for an answer parks, and items of a fan-out cannot park one by one: nobody could tell which of a thousand questions is meant.\n\nRemedy: ask once, in a step before the fan-out or after it. Waits for a time and for sub-pipelines may stand inside `for_each`.";
+    NotAllowed = "G0011" Error "the workspace does not allow it"
+        "`millwork.yaml` may limit what its pipelines use: `allow_steps` lists kinds of steps, `permissions` is the most that a pipeline may be granted.\n\n  allow_steps: [table.read, sql, table.write]\n  permissions: {files: [data, \"out:rw\"], secrets: [DB_PASSWORD]}\n\nRemedy: use what is allowed, or have the workspace allow more.";
     NeverRuns = "L0001" Warning "a step that can never run"
         "Its condition is false whatever happens: it is constant, contradicts itself, or asks for the failure of steps when it needs none. A branch that looks alive and is dead hides a mistake.\n\nRemedy: mend the condition, or remove the step.";
     AlwaysTrue = "L0002" Warning "a condition that is always true"

@@ -87,17 +87,18 @@ impl Diagnostic {
         self
     }
 
-    /// The nearest of `candidates` as a suggestion, if one is near enough to be a misspelling.
+    /// The nearest of `candidates` as a suggestion, if one is near enough to be a misspelling; else a
+    /// few of them are named, unless there is other help.
     pub fn did_you_mean<'a>(self, wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        let near = candidates
-            .into_iter()
-            .map(|c| (strsim::damerau_levenshtein(wrong, c), c))
-            .filter(|(distance, c)| *distance <= (wrong.len().max(c.len()) / 3).max(1))
-            .min();
-        match near {
-            Some((_, found)) => self.suggest(found),
-            None => self,
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        if let Some(found) = nearest(wrong, candidates.iter().copied()) {
+            return self.suggest(found);
         }
+        if self.help.is_some() || candidates.is_empty() || candidates.len() > MOST_NAMED {
+            return self;
+        }
+        let known = format!("known here: {}", candidates.join(", "));
+        self.help(known)
     }
 
     /// `file:line:column: severity[code]: message`, the form that editors understand.
@@ -109,6 +110,23 @@ impl Diagnostic {
         };
         format!("{}:{}:{}: {severity}[{}]: {}", source.name(), at.line, at.column, self.code, self.message)
     }
+}
+
+/// Candidates that help may list.
+const MOST_NAMED: usize = 12;
+
+/// The nearest of `candidates`, if one is near enough for `wrong` to be a misspelling of it.
+pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(wrong, c), c))
+        // Of two single letters neither is a misspelling of the other.
+        .filter(|(distance, c)| {
+            let longest = wrong.len().max(c.len());
+            (1..=(longest / 3).max(1)).contains(distance) && *distance < longest
+        })
+        .min()
+        .map(|(_, found)| found)
 }
 
 #[cfg(test)]

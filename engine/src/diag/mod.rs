@@ -9,7 +9,7 @@ mod span;
 mod text_map;
 
 pub use code::{Code, Page};
-pub use diagnostic::{Diagnostic, Label, Severity, Suggestion};
+pub use diagnostic::{Diagnostic, Label, Severity, Suggestion, nearest};
 pub use json::{JsonDiagnostic, JsonSuggestion};
 pub use render::{render, summary};
 pub use source::{Position, Source};

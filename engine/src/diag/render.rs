@@ -25,7 +25,9 @@ pub fn render(source: &Source, diagnostics: &[Diagnostic], width: usize, color: 
         }
         out.push('\n');
     }
-    out.push_str(&summary(diagnostics));
+    if !diagnostics.is_empty() {
+        out.push_str(&format!("{}: {}", source.name(), summary(diagnostics)));
+    }
     out
 }
 
@@ -43,6 +45,17 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
 
 /// Lines shown around a place; long files are not handed to the drawing as a whole.
 const AROUND: usize = 2;
+/// Bytes of a line that are shown as a whole.
+const LONGEST_LINE: usize = 400;
+
+/// The text with a mark in place of each control character, byte for byte: a file must not move the
+/// cursor of the terminal that its problems are shown on.
+fn printable(text: &str) -> String {
+    let mark = |c: char| {
+        if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { "?".repeat(c.len_utf8()) } else { c.to_string() }
+    };
+    text.chars().map(mark).collect()
+}
 
 #[derive(Debug)]
 struct Shown<'a> {
@@ -56,8 +69,10 @@ struct Shown<'a> {
 #[derive(Debug)]
 struct Excerpt<'a> {
     name: &'a str,
-    text: &'a str,
+    text: String,
     first_line: usize,
+    /// Characters of the first line that are left out before `text`.
+    cut: usize,
 }
 
 impl<'a> Shown<'a> {
@@ -81,6 +96,22 @@ impl<'a> Shown<'a> {
         for _ in 0..=AROUND {
             end = bytes[end..].iter().position(|b| *b == b'\n').map_or(text.len(), |n| (end + n + 1).min(text.len()));
         }
+        // A line without end is shown around the place only.
+        let mut cut = 0;
+        if text.get(start..end).unwrap_or("").lines().any(|line| line.len() > LONGEST_LINE) {
+            let at = (primary.start as usize).clamp(start, end);
+            let line_start = bytes[..at].iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+            let line_end = bytes[at..].iter().position(|b| *b == b'\n').map_or(text.len(), |n| at + n);
+            let boundary = |mut at: usize| {
+                while !text.is_char_boundary(at) {
+                    at -= 1;
+                }
+                at
+            };
+            start = boundary(at.saturating_sub(LONGEST_LINE / 4).max(line_start));
+            end = boundary((at + LONGEST_LINE / 2).min(line_end)).max(start);
+            cut = text[line_start..start].chars().count();
+        }
         let place = |span: Span| {
             // A label that spans lines would draw them all; its first line says enough.
             let from = (span.start as usize).clamp(start, end);
@@ -103,7 +134,8 @@ impl<'a> Shown<'a> {
         }
         let excerpt = Excerpt {
             name: source.name(),
-            text: text.get(start..end).unwrap_or(""),
+            text: printable(text.get(start..end).unwrap_or("")),
+            cut,
             first_line: source.position(start as u32).line,
         };
         Self { diagnostic, text: excerpt, labels, help }
@@ -151,12 +183,16 @@ impl SourceCode for Excerpt<'_> {
         after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'b> + 'b>, miette::MietteError> {
         let inner = self.text.read_span(span, before, after)?;
+        // Counted in bytes there; people count characters.
+        let offset = inner.span().offset();
+        let ahead = self.text.get(offset.saturating_sub(inner.column())..offset);
+        let column = ahead.map_or(inner.column(), |text| text.chars().count());
         Ok(Box::new(miette::MietteSpanContents::new_named(
             self.name.to_owned(),
             inner.data(),
             *inner.span(),
             inner.line() + self.first_line - 1,
-            inner.column(),
+            column + if inner.line() == 0 { self.cut } else { 0 },
             inner.line_count(),
         )))
     }
@@ -183,6 +219,22 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn control_characters_and_endless_lines_are_tamed() {
+        let text = format!("a: \u{1b}[31m{}X{}\n", "é".repeat(2_000), "z".repeat(5_000));
+        let at = text.find('X').expect("there") as u32;
+        let source = Source::new("p.yaml", text);
+        let shown = render(
+            &source,
+            &[Diagnostic::new(Code::UnknownKey, Span::new(at as usize, at as usize + 1), "x")],
+            80,
+            false,
+        );
+        assert!(shown.len() < 2_000 && shown.contains('X') && shown.contains("p.yaml:1:2009"), "{shown}");
+        let shown = render(&source, &[Diagnostic::new(Code::UnknownKey, Span::new(0, 1), "x")], 80, false);
+        assert!(!shown.contains('\u{1b}') && shown.contains("a: ?[31m"), "{shown}");
     }
 
     #[test]

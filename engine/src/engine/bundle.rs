@@ -9,14 +9,21 @@ use crate::{
     step::Registry,
 };
 
-/// The plan of a frozen bundle: checked again, files as they were frozen.
+/// The plan of a frozen bundle: checked again, files as they were frozen. Where files outside the bundle
+/// no longer fit, it is checked without them, and the step that reads such a file tells of it.
 pub(super) fn thaw(bundle: &Bundle, registry: &Registry) -> Result<Arc<Plan>, Fault> {
     let source = Source::new(bundle.path.as_str(), bundle.text.as_str());
     let include =
         |path: &str| bundle.file(path).map(str::to_owned).ok_or_else(|| "it is not in the frozen bundle".to_owned());
-    let options = CheckOptions { read_files: true, strict: false, include: &include, around: &[] };
-    let checked = check_text(&source, Path::new(&bundle.base), registry, options);
-    checked.plan.ok_or_else(|| refused(bundle, &checked.diagnostics))
+    let check = |read_files| {
+        let options = CheckOptions { read_files, strict: false, include: &include, around: &[] };
+        check_text(&source, Path::new(&bundle.base), registry, options)
+    };
+    let checked = check(true);
+    match checked.plan.or_else(|| check(false).plan) {
+        Some(plan) => Ok(plan),
+        None => Err(refused(bundle, &checked.diagnostics)),
+    }
 }
 
 /// The plan of a sub-pipeline of a frozen bundle.

@@ -11,8 +11,9 @@ use serde_json::{Value as Json, json};
 
 use super::{RunRequest, bundle, inner::Inner, launch::New};
 use crate::{
+    crash::crash_point,
     data::decode,
-    executor::{ChildEnds, crash_point},
+    executor::ChildEnds,
     model::{Fault, RunId, event::Cause},
     step::{ChildRequest, ChildRuns},
 };
@@ -55,6 +56,7 @@ impl ChildRuns for Children {
             parent: Some((request.parent, request.node, request.item)),
             labels: request.labels.into_iter().collect(),
             reused: BTreeMap::new(),
+            reused_labels: BTreeMap::new(),
         };
         let child = match inner.launch(new).await {
             Ok(handle) => handle.id(),

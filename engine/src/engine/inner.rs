@@ -161,12 +161,18 @@ impl Inner {
 
     /// Interrupts what still runs here, and closes the store.
     pub(super) async fn close(&self) -> Result<(), Fault> {
-        let lives: Vec<Live> = self.lock_runs().values().cloned().collect();
-        for live in &lives {
-            let _ = live.sender.send(Message::Interrupt { reason: "the engine was closed".to_owned() });
+        // A step may start a child while its run is being stopped.
+        for _ in 0..3 {
+            let lives: Vec<Live> = self.lock_runs().values().filter(|live| !live.sender.is_closed()).cloned().collect();
+            for live in &lives {
+                let _ = live.sender.send(Message::Interrupt { reason: "the engine was closed".to_owned() });
+            }
+            for mut live in lives {
+                let _ = live.settled(false).await;
+            }
         }
-        for mut live in lives {
-            let _ = live.settled(false).await;
+        for name in self.hub.executor.stragglers() {
+            tracing::warn!("{name} did not stop and is left behind");
         }
         if let Some(disk) = &self.on_disk {
             disk.store.close().await;

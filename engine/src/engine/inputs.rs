@@ -29,28 +29,67 @@ pub(super) fn resolve(
             format!("it takes: {}", known.join(", "))
         }));
     }
-    let mut inputs = BTreeMap::new();
-    for (name, spec) in &plan.spec.inputs {
-        let value = match (given.remove(name.as_str()), &spec.default) {
-            (Some(value), _) => value,
-            (None, Some(default)) => eval_alone(&default.value, run, &plan.spec.name.value, now, &inputs)?,
-            (None, None) if spec.ty.allows_null() => Value::Null,
-            (None, None) => {
-                return Err(Fault::user("input.missing", format!("the input `{name}` ({}) is missing", spec.ty))
-                    .help(format!("give it, for example with `--input {name}=...`")));
-            }
-        };
-        let value =
-            convert(value, &spec.ty).map_err(|why| Fault::user("input.type", format!("the input `{name}` {why}")))?;
-        if !spec.allowed.is_empty() && !spec.allowed.iter().any(|allowed| plain(&node_value(allowed)) == plain(&value))
-        {
-            let allowed: Vec<String> = spec.allowed.iter().map(|node| node_value(node).to_string()).collect();
-            return Err(Fault::user("input.enum", format!("the input `{name}` is `{value}`, which is not allowed"))
-                .help(format!("allowed: {}", allowed.join(", "))));
+    let (mut inputs, mut faults) = (BTreeMap::new(), Vec::new());
+    for name in plan.spec.inputs.keys() {
+        match one(plan, run, now, name, given.remove(name.as_str()), &inputs) {
+            Ok(value) => drop(inputs.insert(name.clone(), value)),
+            Err(fault) => faults.push(fault),
         }
-        inputs.insert(name.clone(), value);
     }
-    Ok(inputs)
+    all_at_once(faults).map_or(Ok(inputs), Err)
+}
+
+/// Several faults as one, so that nobody mends them run by run.
+fn all_at_once(mut faults: Vec<Fault>) -> Option<Fault> {
+    if faults.len() < 2 {
+        return faults.pop();
+    }
+    let join = |texts: Vec<&str>| texts.join("; ");
+    let messages = join(faults.iter().map(|fault| fault.message.as_str()).collect());
+    let help = join(faults.iter().filter_map(|fault| fault.help.as_deref()).collect());
+    let fault = Fault::user("input.several", messages);
+    Some(if help.is_empty() { fault } else { fault.help(help) })
+}
+
+fn one(
+    plan: &Plan,
+    run: RunId,
+    now: Timestamp,
+    name: &Name,
+    given: Option<Value>,
+    inputs: &BTreeMap<Name, Value>,
+) -> Result<Value, Fault> {
+    let spec = &plan.spec.inputs[name];
+    let value = match (given, &spec.default) {
+        (Some(value), _) => value,
+        (None, Some(default)) => eval_alone(&default.value, run, &plan.spec.name.value, now, inputs)?,
+        (None, None) if spec.ty.allows_null() => Value::Null,
+        (None, None) => {
+            return Err(Fault::user("input.missing", format!("the input `{name}` ({}) is missing", spec.ty))
+                .help(format!("give it, for example with `--input {name}=...`")));
+        }
+    };
+    let value =
+        convert(value, &spec.ty).map_err(|why| Fault::user("input.type", format!("the input `{name}` {why}")))?;
+    if !spec.allowed.is_empty() && !spec.allowed.iter().any(|allowed| plain(&node_value(allowed)) == plain(&value)) {
+        let allowed: Vec<String> = spec.allowed.iter().map(|node| node_value(node).to_string()).collect();
+        return Err(Fault::user(
+            "input.enum",
+            format!("the input `{name}` is `{}`, which is not allowed", short(&value.to_string())),
+        )
+        .help(format!("allowed: {}", allowed.join(", "))));
+    }
+    Ok(value)
+}
+
+/// The longest part of a value that a message repeats.
+const LONGEST_SHOWN: usize = 60;
+
+fn short(text: &str) -> String {
+    if text.chars().count() <= LONGEST_SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST_SHOWN).chain(['…']).collect()
 }
 
 /// Inputs as the log holds them.
@@ -84,11 +123,11 @@ fn convert(value: Value, ty: &Type) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     let ty = ty.required();
-    let wrong = |value: &Value| format!("must be {ty}, found {} `{value}`", Type::of(value));
+    let wrong = |value: &Value| format!("must be {ty}, found {} `{}`", Type::of(value), short(&value.to_string()));
     match (&value, ty) {
         (Value::Int(i), Type::Float) => return Ok(Value::Float(*i as f64)),
         (Value::String(text), ty) if !matches!(ty, Type::String | Type::Any) => {
-            return from_text(text, ty).ok_or_else(|| format!("must be {ty}: `{text}` cannot be read as one"));
+            return from_text(text, ty).ok_or_else(|| format!("must be {ty}: `{}` cannot be read as one", short(text)));
         }
         (Value::List(items), Type::List(element)) => {
             let items: Result<Vec<_>, _> = items.iter().map(|item| convert(item.clone(), element)).collect();

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{RunHandle, RunRequest, bundle, handle::Live, inner::Inner, inputs};
 use crate::{
+    crash::crash_point,
     executor::{Board, Frozen, Outputs, Updates, keep},
     graph::Plan,
     model::{
@@ -17,6 +18,7 @@ use crate::{
     },
     run::{Input, RunState, evolve},
     scheduler::{Birth, Driver, shape_of},
+    store::{OwnerRecord, StoreError},
 };
 
 /// A run to be created.
@@ -27,12 +29,13 @@ pub(super) struct New {
     pub parent: Option<(RunId, NodeIx, Option<u32>)>,
     pub labels: BTreeMap<String, Labels>,
     pub reused: BTreeMap<NodeIx, StoredOutputs>,
+    pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
 }
 
 impl Inner {
     /// Creates a run and drives it.
     pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<RunHandle, Fault> {
-        let New { plan, request, cause, parent, labels, mut reused } = new;
+        let New { plan, request, cause, parent, labels, mut reused, reused_labels } = new;
         let now = self.clock.now();
         let id = RunId::generate(now);
         let inputs = inputs::resolve(&plan, id, now, request.inputs)?;
@@ -50,6 +53,7 @@ impl Inner {
             cause,
             only: selected(&plan, &request.only)?,
             reused,
+            reused_labels,
             deadline: plan.spec.deadline.map(|deadline| now.after(deadline)),
         };
         let created = Recorded {
@@ -58,6 +62,7 @@ impl Inner {
             version: VERSION,
             event: Event::RunCreated { origin: Box::new(origin.clone()) },
         };
+        self.limit(id, &plan).await?;
         let mut state = RunState::new(shape_of(&plan));
         evolve(&mut state, &created)
             .map_err(|e| Fault::internal("machine", format!("a run cannot be created: {e}")))?;
@@ -129,18 +134,25 @@ impl Inner {
         if self.live(run).is_some() {
             return Err(Fault::user("run.owned", format!("this process runs {run} already")));
         }
+        // Read after the owner is known to be dead, so that nothing is added to what is read here.
+        let before = self.refuse_if_owned(run).await?;
         let view = self.store.run(run).await?;
         if view.status == RunStatus::Succeeded {
             return Err(Fault::user("run.succeeded", format!("{run} has succeeded: nothing is left to resume"))
                 .help("to run steps of it again, use `runs rerun`"));
         }
-        self.refuse_if_owned(run).await?;
         let frozen = self.store.bundle(view.revision).await?;
         bundle::refuse_changed_kinds(&frozen, &self.registry)?;
         let plan = self.plan_for(view.revision).await?;
-        let taken = self.store.take(run, self.owner).await?;
-        crate::executor::crash_point("take.after");
+        crash_point("take.before");
+        let taken = self.store.take(run, self.owner, before.epoch).await.map_err(|error| match error {
+            StoreError::NotOwner { .. } => Fault::user("run.owned", format!("another process has just taken {run}"))
+                .help("wait for it, or cancel the run with `runs cancel`"),
+            error => error.into(),
+        })?;
+        crash_point("take.after");
         let found = crate::scheduler::recover(self.store.as_ref(), run, &plan).await?;
+        crash_point("take.recovered");
         let (updates, receiver) = Updates::channel();
         let (created_at, epoch) = (found.created_at, taken.epoch);
         let updates = Arc::new(updates);
@@ -155,15 +167,15 @@ impl Inner {
         Ok(handle)
     }
 
-    /// The fault `run.owned`, if another live process owns the run.
-    pub(super) async fn refuse_if_owned(&self, run: RunId) -> Result<(), Fault> {
+    /// The owner before, which is dead or this process; the fault `run.owned`, if another live one owns the run.
+    pub(super) async fn refuse_if_owned(&self, run: RunId) -> Result<OwnerRecord, Fault> {
         let record = self.store.owner(run).await?;
         if record.owner == self.owner {
-            return Ok(());
+            return Ok(record);
         }
-        let Some(disk) = &self.on_disk else { return Ok(()) };
+        let Some(disk) = &self.on_disk else { return Ok(record) };
         match disk.alive(record.owner) {
-            None => Ok(()),
+            None => Ok(record),
             Some(who) => Err(Fault::user("run.owned", format!("{run} is owned by {who}"))
                 .help("wait for it, or cancel the run with `runs cancel`")),
         }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::inner::{Inner, no_step};
+use super::{
+    budget,
+    inner::{Inner, no_step},
+};
 use crate::{
     model::{Fault, RunId, Wait},
     run::Input,
@@ -27,17 +30,30 @@ impl Inner {
             return Ok(());
         }
         // Nobody drives it: it is taken over, so that its `finally` runs.
-        let handle = self.resume(run, by).await?;
-        handle.cancel(by);
-        handle.ended(false).await.map(drop)
+        match self.resume(run, by).await {
+            Ok(handle) => {
+                handle.cancel(by);
+                handle.ended(false).await.map(drop)
+            }
+            // Another was quicker, and is asked.
+            Err(fault) if fault.code.as_str() == "run.owned" => self.ask(run, RequestKind::Cancel, by).await,
+            Err(fault) => Err(fault),
+        }
     }
 
     pub(super) async fn answer(self: &Arc<Self>, run: RunId, step: &str, answer: Json, by: &str) -> Result<(), Fault> {
         let (frozen, _) = self.look(run).await?;
         let node = frozen.find(step).ok_or_else(|| no_step(&frozen, step))?;
         let wait = frozen.board.with(node, |facts| facts.wait.clone()).flatten();
-        let Some(Wait::Approval { shown, .. }) = wait else {
-            return Err(Fault::user("answer.none", format!("step `{step}` of {run} waits for nobody's answer")));
+        let shown = match wait {
+            Some(Wait::Approval { shown, .. }) => shown,
+            Some(Wait::Budget { .. }) => {
+                self.raise(run, node, &budget::granted(&answer)?).await?;
+                Wait::budget_shown()
+            }
+            _ => {
+                return Err(Fault::user("answer.none", format!("step `{step}` of {run} waits for nobody's answer")));
+            }
         };
         match self.live(run) {
             Some(live) => {

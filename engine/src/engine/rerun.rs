@@ -6,7 +6,7 @@ use super::{RerunPlan, RunHandle, RunRequest, inner::Inner, launch::New};
 use crate::{
     executor::Frozen,
     graph::{Plan, Section},
-    model::{Fault, Name, NodeIx, RunId, StepStatus, event::Cause, event::StoredOutputs},
+    model::{Fault, Labels, Name, NodeIx, RunId, StepStatus, event::Cause, event::StoredOutputs},
 };
 
 /// What a rerun does.
@@ -16,6 +16,7 @@ pub(super) struct Repeat {
     old: Frozen,
     from: Name,
     reused: BTreeMap<NodeIx, StoredOutputs>,
+    labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
 }
 
 impl Inner {
@@ -31,6 +32,7 @@ impl Inner {
         let (start, from) = (start.ix, start.id.clone());
         let mut shown = RerunPlan { reused: Vec::new(), again: Vec::new() };
         let mut reused = BTreeMap::new();
+        let mut labels = BTreeMap::new();
         // Steps that run again, by a walk in the order of needs.
         let mut again: BTreeMap<NodeIx, String> = BTreeMap::new();
         for node in ordered(&plan) {
@@ -62,6 +64,9 @@ impl Inner {
                             }
                             Some(stored) => {
                                 reused.insert(node, stored);
+                                if !facts.labels.is_empty() {
+                                    labels.insert(node, facts.labels);
+                                }
                                 None
                             }
                         },
@@ -77,7 +82,7 @@ impl Inner {
             .into_iter()
             .filter_map(|(node, reason)| plan.nodes.get(node.index()).map(|node| (node.id.clone(), reason)))
             .collect();
-        Ok(Repeat { shown, plan, old, from, reused })
+        Ok(Repeat { shown, plan, old, from, reused, labels })
     }
 
     pub(super) async fn rerun(
@@ -86,12 +91,13 @@ impl Inner {
         from: &str,
         plan: Option<Arc<Plan>>,
     ) -> Result<RunHandle, Fault> {
-        let Repeat { plan, old, from, reused, .. } = self.rerun_plan(run, from, plan).await?;
+        let Repeat { plan, old, from, reused, labels: reused_labels, .. } = self.rerun_plan(run, from, plan).await?;
         let inputs = super::inputs::decoded(&old.origin.inputs)?;
         let known = inputs.into_iter().filter(|(name, _)| plan.spec.inputs.contains_key(name.as_str()));
         let request = RunRequest { inputs: known.collect(), ..RunRequest::default() };
         let labels = old.origin.labels.clone();
-        self.launch(New { plan, request, cause: Cause::Rerun { of: run, from }, parent: None, labels, reused }).await
+        let cause = Cause::Rerun { of: run, from };
+        self.launch(New { plan, request, cause, parent: None, labels, reused, reused_labels }).await
     }
 }
 

@@ -8,27 +8,27 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps, Envelope, Frozen, Update,
-    crash::crash_point,
     env::{AttemptEnv, BodyStep, ItemValue, Loaded, Opened, Secrets},
     keep::Outputs,
     logs,
+    scrub::gives_away,
+    slot::Slot,
+    watchdog::{guarded, panicked},
 };
 use crate::{
+    crash::crash_point,
     data::{Type, Value, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work as Runs},
-    model::{Fault, Labels, Name, NodeIx, Timestamp},
-    step::{Effect, Inputs, Journal, Ports, Progress, Read, Step, StepContext, StepEnd, StepOutput},
+    model::{Fault, Labels, Name, NodeIx, Timestamp, Wait},
+    spec::OnExceeded,
+    step::{Effect, Inputs, Journal, Ports, Progress, Read, StepContext, StepEnd, StepOutput},
 };
-
-/// How long an attempt that was told to stop may take to do so.
-pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Labels of outputs by their names.
 pub(crate) type OutputLabels = BTreeMap<String, Labels>;
@@ -43,41 +43,62 @@ pub(crate) struct Work<'a> {
     pub item: Option<&'a ItemValue>,
     /// Inside a body of several steps: the place that the item's step has in the plan, and the steps before.
     pub body: Option<(NodeIx, &'a HashMap<Name, BodyStep>)>,
+    pub slot: &'a Slot,
 }
 
 /// Resolves, builds and runs a kind once. Gives its end, and the labels of its outputs.
-pub(crate) async fn run_kind(
-    work: &Work<'_>,
-    answer: Option<Json>,
-    cancel: &CancellationToken,
-) -> Result<(StepEnd, OutputLabels), Fault> {
+pub(crate) async fn run_kind(work: &Work<'_>, answer: Option<Json>) -> Result<(StepEnd, OutputLabels), Fault> {
     let Runs::Kind { kind, config, reads, ports } = &work.node.work else {
         return Err(Fault::internal("plan.body", "a body of several steps was run as one step"));
     };
     let opened = Opened::default();
     let progress = Progress::default();
-    let cancel = cancel.child_token();
+    let cancel = work.slot.cancel.child_token();
     let (step, context) = {
         let env = environment(work, &opened);
         let built = std::panic::catch_unwind(AssertUnwindSafe(|| kind.build(config, &env, &work.deps.services)));
         let step = built.unwrap_or_else(|panic| Err(panicked(work.node, &*panic)))?;
         let variables = variables(work.node, &env)?;
         let inputs = inputs(work, reads)?;
-        (step, context(work, inputs, variables, answer, progress.clone(), cancel.clone()))
+        (step, context(work, inputs, variables, answer, progress.clone(), cancel))
     };
     crash_point("attempt.built");
     let scratch = Scratch::make(work, context.scratch.clone())?;
     let watch = watch_progress(work, progress);
-    let end = guarded(work.node, step, context, work.node.spec.timeout, &cancel).await;
-    drop((watch, scratch));
-    match end? {
+    let end = guarded(work.node, work.slot, step, context, scratch).await;
+    drop(watch);
+    match end.or_else(|fault| park_for_budget(work, fault))? {
         StepEnd::Done(output) => {
             let output = checked(work.node, ports, output)?;
+            refuse_secrets(work.node, &output, &opened)?;
             let labels = labels_of(work, &output, &opened);
             Ok((StepEnd::Done(output), labels))
         }
         StepEnd::Park(wait) => Ok((StepEnd::Park(wait), BTreeMap::new())),
     }
+}
+
+/// A step whose budget is used up waits for more, where `on_exceeded` says so. An item cannot wait.
+fn park_for_budget(work: &Work<'_>, fault: Fault) -> Result<StepEnd, Fault> {
+    let budget = work.node.spec.budget.as_ref().or(work.run.plan.spec.budget.as_ref());
+    let parks = budget.is_some_and(|budget| budget.on_exceeded == OnExceeded::Park) && work.item.is_none();
+    if fault.code.as_str() == "budget.exceeded" && parks {
+        return Ok(StepEnd::Park(Wait::Budget { resource: fault.message }));
+    }
+    Err(fault)
+}
+
+/// Outputs are recorded, so none may hold the text of a secret. Tables are not looked through.
+fn refuse_secrets(node: &PlanNode, output: &StepOutput, opened: &Opened) -> Result<(), Fault> {
+    for (secret, text) in opened.all() {
+        let mut outputs = output.values.iter().filter(|(_, value)| value.as_table().is_none());
+        if let Some((name, _)) = outputs.find(|(_, value)| gives_away(&text, &plain(value))) {
+            let message = format!("the output `{name}` of step `{}` holds the text of the secret `{secret}`", node.id);
+            return Err(Fault::user("secret.leak", message)
+                .help("outputs are recorded: give what the secret opens, never the secret itself"));
+        }
+    }
+    Ok(())
 }
 
 fn environment<'a>(work: &Work<'a>, opened: &'a Opened) -> AttemptEnv<'a> {
@@ -171,62 +192,12 @@ fn context(
         base: run.plan.base.clone(),
         scratch: deps.home.join("tmp").join(format!("{}-{}", envelope.key.short(), envelope.attempt)),
         memory: node.spec.memory.or(run.plan.spec.permissions.memory).or(deps.memory_each),
-        journal: Journal::new(journals, run.id, envelope.node, envelope.item),
+        journal: Journal::new(journals, run.id, envelope.node, envelope.item, run.epoch),
         tables: deps.tables.clone(),
         log: logs::sink(folder, of, clock, run.scrubber.clone(), run.updates.clone()),
         progress,
         cancel,
     }
-}
-
-/// Runs the step: panics are faults, a timeout or a request to stop gives it some grace to end by itself.
-async fn guarded(
-    node: &PlanNode,
-    step: Box<dyn Step>,
-    context: StepContext,
-    timeout: Option<Duration>,
-    cancel: &CancellationToken,
-) -> Result<StepEnd, Fault> {
-    let work = AssertUnwindSafe(step.run(context)).catch_unwind();
-    let work = work.map(|end| end.unwrap_or_else(|panic| Err(panicked(node, &*panic))));
-    tokio::pin!(work);
-    let limit = async {
-        match timeout {
-            Some(limit) => {
-                tokio::time::sleep(limit).await;
-                limit
-            }
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        end = &mut work => return end.map_err(|fault| if cancel.is_cancelled() { Fault::cancelled() } else { fault }),
-        () = cancel.cancelled() => {}
-        limit = limit => {
-            cancel.cancel();
-            if tokio::time::timeout(GRACE, &mut work).await.is_err() {
-                tracing::warn!(step = %node.id, "the step did not stop after its timeout and was dropped");
-            }
-            return Err(Fault::timeout(limit));
-        }
-    }
-    match tokio::time::timeout(GRACE, &mut work).await {
-        // It had finished before it saw the request: what it did counts.
-        Ok(Ok(end)) => Ok(end),
-        Ok(Err(_)) => Err(Fault::cancelled()),
-        Err(_) => {
-            tracing::warn!(step = %node.id, "the step did not stop when asked and was dropped");
-            Err(Fault::cancelled())
-        }
-    }
-}
-
-fn panicked(node: &PlanNode, panic: &(dyn std::any::Any + Send)) -> Fault {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("no message");
-    Fault::internal("step.panic", format!("step `{}` panicked: {text}", node.id))
-        .help("this is a bug of the step's kind, not of the pipeline")
 }
 
 /// The outputs in the order of the ports, each of its type. A step that gives something else has a bug.

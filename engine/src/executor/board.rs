@@ -177,6 +177,9 @@ impl Board {
                         facts.reused = true;
                     });
                 }
+                for (node, labels) in &origin.reused_labels {
+                    self.change(*node, |facts| facts.labels.clone_from(labels));
+                }
             }
             Event::AttemptStarted { node, attempt } => self.change(*node, |facts| {
                 facts.status = StepStatus::Running;
@@ -226,8 +229,9 @@ impl Board {
             }),
             Event::WaitEnded { node, answer, .. } => self.change(*node, |facts| {
                 facts.status = StepStatus::Ready;
-                facts.wait = None;
-                facts.answer = Some(answer.clone());
+                // More budget is the engine's to know, not the step's.
+                let budget = matches!(facts.wait.take(), Some(Wait::Budget { .. }));
+                facts.answer = (!budget).then(|| answer.clone());
             }),
             Event::ItemsPlanned { node, count, digest } => self.change(*node, |facts| {
                 facts.status = StepStatus::Running;

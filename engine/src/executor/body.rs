@@ -1,25 +1,25 @@
 //! A body of several steps inside one item: run in order, each one's outputs journaled once, so that an
 //! item resumes inside itself.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Deps, Envelope, Frozen,
-    attempt::{OutputLabels, Work, run_kind},
-    crash::crash_point,
+    attempt::{OutputLabels, Work},
     env::{AttemptEnv, BodyStep, Endings, ItemValue, Loaded},
     keep::{decode_outputs, durable_object},
     park,
+    slot::Slot,
 };
 use crate::{
+    crash::crash_point,
     data::Value,
     graph::{PlanNode, Work as Runs},
-    model::{AttemptKey, Digest, Fault, Labels, Name, StepStatus},
+    model::{AttemptKey, Digest, Fault, Labels, Name, Retry, StepStatus},
     step::{Entry, JournalKey, JournalStore, Reservation, Settlement, StepOutput},
 };
 
@@ -40,7 +40,7 @@ pub(crate) async fn run_body(
     envelope: &Envelope,
     loaded: &Loaded,
     item: &ItemValue,
-    cancel: &CancellationToken,
+    slot: &Slot,
 ) -> Result<(StepOutput, OutputLabels), Fault> {
     let Runs::Body { nodes, order } = &node.work else {
         return Err(Fault::internal("plan.body", "a step was run as a body of several"));
@@ -53,7 +53,8 @@ pub(crate) async fn run_body(
         let step = match deps.journals.entry(&key).await? {
             Entry::Done { result, .. } => replayed(&result)?,
             Entry::Absent | Entry::Intended { .. } => {
-                let step = run_inner(deps, run, node, inner, envelope, loaded, item, &done, cancel).await?;
+                let step = run_inner(deps, run, node, inner, envelope, loaded, item, &done, slot).await?;
+                crash_point("body.ran");
                 let recorded = Recorded {
                     outputs: match step.status {
                         StepStatus::Succeeded => {
@@ -64,6 +65,7 @@ pub(crate) async fn run_body(
                     labels: step.labels.clone(),
                     attempts: step.attempts,
                 };
+                crash_point("body.kept");
                 let json = serde_json::to_value(&recorded)
                     .map_err(|e| Fault::internal("journal.unwritable", format!("outputs of `{}`: {e}", inner.id)))?;
                 deps.journals.finish(&key, inner.fingerprint, &json, &Settlement::default()).await?;
@@ -94,7 +96,7 @@ async fn run_inner(
     loaded: &Loaded,
     item: &ItemValue,
     done: &HashMap<Name, BodyStep>,
-    cancel: &CancellationToken,
+    slot: &Slot,
 ) -> Result<BodyStep, Fault> {
     let skipped =
         BodyStep { status: StepStatus::Skipped, outputs: Arc::default(), labels: Labels::none(), attempts: 0 };
@@ -113,6 +115,47 @@ async fn run_inner(
             return Ok(skipped);
         }
     }
+    let part = slot.part();
+    let work = |slot| attempts(deps, run, node, inner, envelope, loaded, item, done, slot);
+    let ended = match inner.spec.deadline {
+        None => work(&part).await,
+        Some(deadline) => {
+            let attempts = work(&part);
+            tokio::pin!(attempts);
+            tokio::select! {
+                biased;
+                ended = &mut attempts => ended,
+                () = slot.sleep(deadline) => {
+                    part.cancel.cancel();
+                    attempts.await.map_err(|_| over_deadline(inner, deadline))
+                }
+            }
+        }
+    };
+    match ended {
+        Err(fault) if inner.spec.continue_on_error && fault.code.as_str() != "cancelled" => Ok(skipped),
+        ended => ended,
+    }
+}
+
+fn over_deadline(inner: &PlanNode, deadline: Duration) -> Fault {
+    let text = format!("step `{}` did not end within its deadline of {deadline:?}", inner.id);
+    Fault::external("deadline", text).retry(Retry::Never)
+}
+
+/// Tries a step of a body until it succeeds or its retries are used up.
+#[expect(clippy::too_many_arguments, reason = "an item's step needs all that its item has")]
+async fn attempts(
+    deps: &Deps,
+    run: &Frozen,
+    node: &PlanNode,
+    inner: &PlanNode,
+    envelope: &Envelope,
+    loaded: &Loaded,
+    item: &ItemValue,
+    done: &HashMap<Name, BodyStep>,
+    slot: &Slot,
+) -> Result<BodyStep, Fault> {
     let mut failed = 0;
     loop {
         let envelope = Envelope {
@@ -120,15 +163,18 @@ async fn run_inner(
             key: AttemptKey(format!("{}/{}", envelope.key.0, inner.id).into()),
             ..envelope.clone()
         };
-        let work =
-            Work { deps, run, node: inner, envelope: &envelope, loaded, item: Some(item), body: Some((node.ix, done)) };
+        let work = Work {
+            deps,
+            run,
+            node: inner,
+            envelope: &envelope,
+            loaded,
+            item: Some(item),
+            body: Some((node.ix, done)),
+            slot,
+        };
         let ended = match &inner.work {
-            Runs::Kind { .. } => {
-                park::run_unparked(&work, None, cancel, |work, answer| {
-                    Box::pin(async move { run_kind(work, answer, cancel).await })
-                })
-                .await
-            }
+            Runs::Kind { .. } => park::run_unparked(&work).await,
             Runs::Body { .. } => Err(Fault::internal("plan.body", "a body inside a body")),
         };
         match ended {
@@ -143,11 +189,8 @@ async fn run_inner(
             Err(fault) => {
                 failed += 1;
                 match inner.spec.retry.next_delay(failed, &fault, rand::random()) {
-                    Some(delay) => tokio::select! {
-                        () = tokio::time::sleep(delay) => {}
-                        () = cancel.cancelled() => return Err(Fault::cancelled()),
-                    },
-                    None if inner.spec.continue_on_error && fault.code.as_str() != "cancelled" => return Ok(skipped),
+                    // Others may work meanwhile.
+                    Some(delay) => park::wait(slot, slot.sleep(delay)).await?,
                     None => return Err(fault),
                 }
             }
@@ -212,8 +255,8 @@ impl JournalStore for Within {
     async fn entry(&self, key: &JournalKey) -> Result<Entry, Fault> {
         self.store.entry(&self.key(key)).await
     }
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
-        self.store.intend(&self.key(key), request, reserve).await
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
+        self.store.intend(&self.key(key), request, reserve, epoch).await
     }
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {
         self.store.finish(&self.key(key), request, result, settle).await

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use super::{
     Deps, Envelope, Frozen,
-    attempt::{OutputLabels, Work, run_kind, text_of},
+    attempt::{OutputLabels, Work, text_of},
     body::{holds, run_body},
     env::{AttemptEnv, Endings, Loaded},
     items::Items,
     load, park,
+    slot::Slot,
 };
 use crate::{
     data::Value,
@@ -71,7 +70,7 @@ pub(crate) async fn run_item(
     run: &Frozen,
     node: &PlanNode,
     envelope: &Envelope,
-    cancel: &CancellationToken,
+    slot: &Slot,
 ) -> Result<ItemDone, Fault> {
     let index = envelope.item.ok_or_else(|| Fault::internal("plan.items", "an attempt at an item names none"))?;
     let items = load::items(deps, run, node).await?;
@@ -95,13 +94,10 @@ pub(crate) async fn run_item(
         }
     }
     let (output, labels) = match &node.work {
-        Runs::Body { .. } => run_body(deps, run, node, envelope, &loaded, &item, cancel).await?,
+        Runs::Body { .. } => run_body(deps, run, node, envelope, &loaded, &item, slot).await?,
         Runs::Kind { .. } => {
-            let work = Work { deps, run, node, envelope, loaded: &loaded, item: Some(&item), body: None };
-            park::run_unparked(&work, None, cancel, |work, answer| {
-                Box::pin(async move { run_kind(work, answer, cancel).await })
-            })
-            .await?
+            let work = Work { deps, run, node, envelope, loaded: &loaded, item: Some(&item), body: None, slot };
+            park::run_unparked(&work).await?
         }
     };
     Ok(ItemDone::Succeeded(output, labels))

@@ -14,13 +14,13 @@ use serde_json::Value as Json;
 
 use super::{
     Deps, Frozen,
-    crash::crash_point,
     items::Items,
     keep::{Kept, keep_text},
     load,
     runtime::{KEPT, LABELS},
 };
 use crate::{
+    crash::crash_point,
     data::{Table, TableForm, Type, Value, decode, encode},
     graph::PlanNode,
     model::{Fault, Labels, Name, NodeIx, event::ItemOutcome},

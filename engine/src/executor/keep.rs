@@ -7,8 +7,8 @@ use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::crash::crash_point;
 use crate::{
+    crash::crash_point,
     data::{ArtifactStore, Table, TableForm, Value, encode, write_kept},
     model::{Digest, Fault, Name, event::StoredOutputs},
     store::OutputRow,

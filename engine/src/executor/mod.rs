@@ -1,10 +1,9 @@
-//! Layer 6: where an attempt runs. It is given an envelope, references and never data; loads what its
+//! Layer 7: where an attempt runs. It is given an envelope, references and never data; loads what its
 //! step reads, resolves, builds and runs it on the compute runtime, and makes its outputs durable.
 
 mod attempt;
 mod board;
 mod body;
-mod crash;
 mod env;
 mod envelope;
 mod evaluate;
@@ -21,10 +20,11 @@ mod park;
 mod recompute;
 mod runtime;
 mod scrub;
+mod slot;
 mod update;
+mod watchdog;
 
 pub use board::{Board, ItemCounts, StepFacts};
-pub use crash::{CRASH_POINTS, crash_point};
 pub use envelope::Envelope;
 pub use evaluate::{StateValues, condition, eval_alone, pipeline_outputs, until};
 pub use frozen::Frozen;
@@ -36,6 +36,7 @@ pub use scrub::Scrubber;
 pub use update::{Update, Updates};
 
 use crate::{
+    crash::crash_point,
     model::{Digest, Fault, NodeIx},
     run::Planned,
 };

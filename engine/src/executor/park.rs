@@ -1,48 +1,51 @@
 //! Waits inside an item. The machine parks whole steps; an item waits where it is, without a permit.
 
-use futures::future::BoxFuture;
 use serde_json::Value as Json;
-use tokio_util::sync::CancellationToken;
 
-use super::attempt::{OutputLabels, Work};
+use super::{
+    attempt::{OutputLabels, Work, run_kind},
+    slot::Slot,
+};
 use crate::{
     model::{Fault, Wait},
     step::{StepEnd, StepOutput},
 };
 
-/// Runs until the work ends with outputs: a time and a sub-pipeline's run are waited for.
-pub(crate) async fn run_unparked<'a, 'w, F>(
-    work: &'a Work<'w>,
-    first: Option<Json>,
-    cancel: &'a CancellationToken,
-    run: F,
-) -> Result<(StepOutput, OutputLabels), Fault>
-where
-    F: Fn(&'a Work<'w>, Option<Json>) -> BoxFuture<'a, Result<(StepEnd, OutputLabels), Fault>>,
-{
-    let mut answer = first;
+/// Runs until the work ends with outputs: a time and a sub-pipeline's run are waited for. After a crash
+/// the item is attempted again and finds the child that it started.
+pub(crate) async fn run_unparked(work: &Work<'_>) -> Result<(StepOutput, OutputLabels), Fault> {
+    let mut answer = None;
     loop {
-        let wait = match run(work, answer.take()).await? {
+        let parked = match run_kind(work, answer.take()).await? {
             (StepEnd::Done(output), labels) => return Ok((output, labels)),
-            (StepEnd::Park(wait), _) => wait,
+            (StepEnd::Park(parked), _) => parked,
         };
-        let answered = async {
-            match wait {
-                Wait::Until { at } => {
-                    let left = at.since(work.deps.services.clock.now());
-                    tokio::time::sleep(left).await;
-                    Ok(Json::Null)
-                }
-                Wait::Run { run } => work.deps.children.ended(run).await,
-                Wait::Approval { .. } | Wait::Budget { .. } => {
-                    let text = format!("step `{}` waits for a person inside an item", work.node.id);
-                    Err(Fault::user("item.cannot_park", text).help("move the step out of `for_each`"))
-                }
-            }
-        };
-        tokio::select! {
-            ended = answered => answer = Some(ended?),
-            () = cancel.cancelled() => return Err(Fault::cancelled()),
+        answer = Some(wait(work.slot, answered(work, parked)).await??);
+    }
+}
+
+/// Waits for something without a permit, and takes one again.
+pub(crate) async fn wait<T>(slot: &Slot, until: impl Future<Output = T>) -> Result<T, Fault> {
+    slot.release();
+    let waited = tokio::select! {
+        waited = until => waited,
+        () = slot.cancel.cancelled() => return Err(Fault::cancelled()),
+    };
+    slot.reacquire().await?;
+    Ok(waited)
+}
+
+async fn answered(work: &Work<'_>, parked: Wait) -> Result<Json, Fault> {
+    match parked {
+        Wait::Until { at } => {
+            let left = at.since(work.deps.services.clock.now());
+            work.slot.sleep(left).await;
+            Ok(Json::Null)
+        }
+        Wait::Run { run } => work.deps.children.ended(run).await,
+        Wait::Approval { .. } | Wait::Budget { .. } => {
+            let text = format!("step `{}` waits for a person inside an item", work.node.id);
+            Err(Fault::user("item.cannot_park", text).help("move the step out of `for_each`"))
         }
     }
 }

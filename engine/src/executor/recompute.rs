@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use tokio_util::sync::CancellationToken;
 
-use super::{Deps, Envelope, Frozen, attempt, identity::identity, keep::Outputs, load};
+use super::{Deps, Envelope, Frozen, attempt, identity::identity, keep::Outputs, load, slot::Slot};
 use crate::{
     model::{AttemptKey, Digest, Fault, NodeIx},
     step::StepEnd,
@@ -32,8 +31,18 @@ pub(crate) fn recompute<'a>(
             attempt: run.board.with(node.ix, |f| f.attempts).unwrap_or(1).max(1),
             key: AttemptKey::new(run.id, node.id.as_str(), None),
         };
-        let work = attempt::Work { deps, run, node, envelope: &envelope, loaded: &loaded, item: None, body: None };
-        match attempt::run_kind(&work, None, &CancellationToken::new()).await? {
+        let slot = Slot::within();
+        let work = attempt::Work {
+            deps,
+            run,
+            node,
+            envelope: &envelope,
+            loaded: &loaded,
+            item: None,
+            body: None,
+            slot: &slot,
+        };
+        match attempt::run_kind(&work, None).await? {
             (StepEnd::Done(output), _) => Ok(Arc::new(output.values)),
             (StepEnd::Park(_), _) => {
                 Err(Fault::internal("recompute.parked", format!("the pure step `{}` parked", node.id)))

@@ -3,7 +3,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
@@ -11,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Envelope, Frozen,
     attempt::{Work, run_kind},
-    crash::crash_point,
     evaluate::{self, StateValues},
     fan::{ItemDone, run_item},
     identity::identity,
     keep::{self, Kept, Outputs},
     load,
+    slot::{Slot, Stragglers},
 };
 use crate::{
+    crash::crash_point,
     graph::{Form, PlanNode},
     model::{Fault, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
     run::{AttemptEnd, ItemEnd},
@@ -98,19 +99,26 @@ struct Inner {
     runtime: Option<Runtime>,
     permits: Arc<Semaphore>,
     deps: Arc<Deps>,
+    stragglers: Stragglers,
 }
 
 impl Executor {
     /// An executor for so many attempts at once.
     pub fn new(deps: Deps, max_parallel: usize) -> Result<Self, Fault> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(max_parallel.max(1))
+            // One more than may be blocked by steps, so that what watches over them always runs.
+            .worker_threads(max_parallel.max(1) + 1)
             .thread_name("millwork-compute")
             .enable_all()
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
         let permits = Arc::new(Semaphore::new(max_parallel.max(1)));
-        Ok(Self(Arc::new(Inner { runtime: Some(runtime), permits, deps: Arc::new(deps) })))
+        Ok(Self(Arc::new(Inner {
+            runtime: Some(runtime),
+            permits,
+            deps: Arc::new(deps),
+            stragglers: Stragglers::default(),
+        })))
     }
 
     /// What attempts use.
@@ -125,23 +133,25 @@ impl Executor {
         }
     }
 
-    /// Begins an attempt. The permit that it waits for belongs to it until its work really ends.
+    /// Steps that were told to stop and have not returned yet.
+    pub fn stragglers(&self) -> Vec<String> {
+        self.0.stragglers.names()
+    }
+
+    /// Begins an attempt, from the control runtime. The permit that it waits for belongs to it until its work really ends.
     pub fn begin(&self, run: Arc<Frozen>, envelope: Envelope, cancel: CancellationToken, report: Reporter) {
-        let (deps, permits) = (self.0.deps.clone(), self.0.permits.clone());
+        let (deps, permits, stragglers) = (self.0.deps.clone(), self.0.permits.clone(), self.0.stragglers.clone());
+        let control = Handle::current();
         let Some(runtime) = &self.0.runtime else { return };
         runtime.spawn(async move {
-            let permit = tokio::select! {
-                biased;
-                permit = permits.acquire_owned() => permit.ok(),
-                () = cancel.cancelled() => None,
-            };
-            let ended = match (&permit, envelope.item) {
+            let slot = Slot::acquire(permits, cancel, stragglers, control).await;
+            let ended = match (&slot, envelope.item) {
                 (None, None) => stopped(envelope),
                 (None, Some(_)) => Report::ItemEnded { envelope, end: ItemEnd::Cancelled, row: None },
-                (Some(_), None) => attempt(&deps, &run, envelope, &cancel, &report).await,
-                (Some(_), Some(_)) => item(&deps, &run, envelope, &cancel).await,
+                (Some(slot), None) => attempt(&deps, &run, envelope, slot, &report).await,
+                (Some(slot), Some(_)) => item(&deps, &run, envelope, slot).await,
             };
-            drop(permit);
+            drop(slot);
             report(ended);
         });
     }
@@ -166,14 +176,8 @@ fn stopped(envelope: Envelope) -> Report {
     Report::Ended { envelope, end: AttemptEnd::Cancelled, row: None, state: Vec::new() }
 }
 
-async fn attempt(
-    deps: &Deps,
-    run: &Frozen,
-    envelope: Envelope,
-    cancel: &CancellationToken,
-    report: &Reporter,
-) -> Report {
-    match try_attempt(deps, run, &envelope, cancel, report).await {
+async fn attempt(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot, report: &Reporter) -> Report {
+    match try_attempt(deps, run, &envelope, slot, report).await {
         Ok((end, row, state)) => Report::Ended { envelope, end, row, state },
         Err(fault) if fault.code.as_str() == "cancelled" => stopped(envelope),
         Err(fault) => {
@@ -187,20 +191,20 @@ async fn try_attempt(
     deps: &Deps,
     run: &Frozen,
     envelope: &Envelope,
-    cancel: &CancellationToken,
+    slot: &Slot,
     report: &Reporter,
 ) -> Result<(AttemptEnd, Option<OutputRow>, StateValues), Fault> {
     let node = run.node(envelope.node)?;
     let loaded = load::load_for(deps, run, node).await?;
     crash_point("attempt.loaded");
     let answer = run.board.with(node.ix, |facts| facts.answer.clone()).flatten();
-    let work = Work { deps, run, node, envelope, loaded: &loaded, item: None, body: None };
-    let (output, labels) = match run_kind(&work, answer, cancel).await? {
+    let work = Work { deps, run, node, envelope, loaded: &loaded, item: None, body: None, slot };
+    let (output, labels) = match run_kind(&work, answer).await? {
         (StepEnd::Done(output), labels) => (output, labels),
         (StepEnd::Park(wait), _) => return Ok((AttemptEnd::Parked(wait), None, Vec::new())),
     };
     crash_point("attempt.returned");
-    if cancel.is_cancelled() && node.effect == crate::step::Effect::Pure {
+    if slot.cancel.is_cancelled() && node.effect == crate::step::Effect::Pure {
         // Nothing happened that counts, and a newer attempt's values may be on the board.
         return Err(Fault::cancelled());
     }
@@ -220,12 +224,12 @@ async fn try_attempt(
     Ok((AttemptEnd::Succeeded { outputs: kept.stored, labels, rows }, kept.row, state))
 }
 
-async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, cancel: &CancellationToken) -> Report {
+async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot) -> Report {
     let index = envelope.item.unwrap_or_default();
     let attempts = envelope.attempt;
     let row =
         |outcome, outputs, fault| Some(ItemRow { node: envelope.node, item: index, outcome, attempts, outputs, fault });
-    let (end, row) = match try_item(deps, run, &envelope, cancel).await {
+    let (end, row) = match try_item(deps, run, &envelope, slot).await {
         Ok(Some(outputs)) => (ItemEnd::Succeeded, row(ItemOutcome::Succeeded, outputs, None)),
         Ok(None) => (ItemEnd::Skipped, row(ItemOutcome::Skipped, None, None)),
         Err(fault) if fault.code.as_str() == "cancelled" => (ItemEnd::Cancelled, None),
@@ -239,14 +243,9 @@ async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, cancel: &Cancellati
 }
 
 /// `None`: the item was skipped.
-async fn try_item(
-    deps: &Deps,
-    run: &Frozen,
-    envelope: &Envelope,
-    cancel: &CancellationToken,
-) -> Result<Option<Option<Json>>, Fault> {
+async fn try_item(deps: &Deps, run: &Frozen, envelope: &Envelope, slot: &Slot) -> Result<Option<Option<Json>>, Fault> {
     let node = run.node(envelope.node)?;
-    match run_item(deps, run, node, envelope, cancel).await? {
+    match run_item(deps, run, node, envelope, slot).await? {
         ItemDone::Skipped => Ok(None),
         ItemDone::Succeeded(output, labels) => Ok(Some(item_outputs(deps, node, output, &labels).await?)),
     }

@@ -1,6 +1,7 @@
 use std::{borrow::Cow, sync::RwLock};
 
 use base64::{Engine as _, prelude::*};
+use serde_json::Value as Json;
 
 use super::guard::{read, write};
 use crate::model::Fault;
@@ -18,16 +19,8 @@ impl Scrubber {
     /// Remembers a secret that was opened. Each line of a longer secret is remembered as well, for
     /// sinks see lines.
     pub fn remember(&self, secret: &str) {
-        let mut forms = vec![secret.to_owned()];
+        let mut forms = forms(secret);
         forms.extend(secret.lines().map(str::trim).filter(|line| line.len() >= 8).map(str::to_owned));
-        forms.extend([
-            BASE64_STANDARD.encode(secret),
-            BASE64_STANDARD_NO_PAD.encode(secret),
-            BASE64_URL_SAFE.encode(secret),
-            BASE64_URL_SAFE_NO_PAD.encode(secret),
-            url_encoded(secret, false),
-            url_encoded(secret, true),
-        ]);
         if let Ok(json) = serde_json::to_string(secret) {
             forms.push(json.trim_matches('"').to_owned());
         }
@@ -68,6 +61,36 @@ impl Scrubber {
     }
 }
 
+/// The secret as it is, in base64, and URL-encoded.
+fn forms(secret: &str) -> Vec<String> {
+    vec![
+        secret.to_owned(),
+        BASE64_STANDARD.encode(secret),
+        BASE64_STANDARD_NO_PAD.encode(secret),
+        BASE64_URL_SAFE.encode(secret),
+        BASE64_URL_SAFE_NO_PAD.encode(secret),
+        url_encoded(secret, false),
+        url_encoded(secret, true),
+    ]
+}
+
+/// Whether a value holds a secret. One of a few letters is only found where it is the whole text, for it
+/// stands in many texts by chance.
+pub(crate) fn gives_away(secret: &str, value: &Json) -> bool {
+    fn inside(forms: &[String], value: &Json) -> bool {
+        let found = |text: &str| forms.iter().any(|f| if f.len() >= 8 { text.contains(&**f) } else { text == *f });
+        match value {
+            Json::String(text) => found(text),
+            Json::Array(items) => items.iter().any(|item| inside(forms, item)),
+            Json::Object(entries) => entries.iter().any(|(key, entry)| found(key) || inside(forms, entry)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
+    }
+    let mut forms = forms(secret);
+    forms.retain(|form| !form.is_empty());
+    inside(&forms, value)
+}
+
 fn url_encoded(text: &str, plus: bool) -> String {
     let mut out = String::with_capacity(text.len() * 3);
     for byte in text.bytes() {
@@ -96,6 +119,23 @@ mod tests {
             ("nothing here", "nothing here"),
         ] {
             assert_eq!(scrubber.scrub(text), clean);
+        }
+    }
+
+    #[test]
+    fn a_value_gives_a_secret_away_in_any_form() {
+        use serde_json::json;
+        for (secret, value, expected) in [
+            ("p@ss word/1", json!(["x", {"a": "key=p@ss word/1!"}]), true),
+            ("p@ss word/1", json!({"p@ss word/1": 1}), true),
+            ("p@ss word/1", json!("Basic cEBzcyB3b3JkLzE="), true),
+            ("p@ss word/1", json!("?k=p%40ss%20word%2F1&x"), true),
+            ("p@ss word/1", json!(["word", 1, null]), false),
+            ("abc", json!("abcd"), false),
+            ("abc", json!(["abc"]), true),
+            ("", json!("anything"), false),
+        ] {
+            assert_eq!(gives_away(secret, &value), expected, "{secret} in {value}");
         }
     }
 

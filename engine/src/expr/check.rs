@@ -103,7 +103,9 @@ impl Checker<'_> {
             &unknown.wrong,
             unknown.candidates.iter().map(String::as_str).filter(|c| *c != unknown.wrong),
         );
-        problem.help = unknown.help;
+        if unknown.help.is_some() {
+            problem.help = unknown.help;
+        }
         self.wrong(problem)
     }
 
@@ -117,7 +119,8 @@ impl Checker<'_> {
             && !self.scope.has_step(step.as_str())
         {
             let message = format!("there is no step `{step}`");
-            self.problems.push(Diagnostic::new(Code::UnknownReference, self.span(node), message));
+            let problem = Diagnostic::new(Code::UnknownReference, self.span(node), message);
+            self.problems.push(problem.help("steps are named by their `id`"));
         }
         Type::Bool
     }
@@ -239,7 +242,8 @@ impl Checker<'_> {
                     if !ty.allows_null() {
                         let always = op == Comparison::Ne;
                         let message = format!("`{}` is never null, so this is always {always}", self.source(other));
-                        self.problems.push(Diagnostic::new(Code::NeverNull, span, message));
+                        let problem = Diagnostic::new(Code::NeverNull, span, message);
+                        self.problems.push(problem.help("leave the comparison out"));
                     }
                 } else if !ops::equatable(&left, &right) {
                     self.problems.push(incomparable(span, op, &left, &right));

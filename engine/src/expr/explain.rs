@@ -61,6 +61,9 @@ pub(super) fn incomparable(span: Span, op: Comparison, a: &Type, b: &Type) -> Di
     let message = format!("values of types {} and {} cannot be compared with `{op}`", short_type(a), short_type(b));
     let problem = Diagnostic::new(Code::OperandTypes, span, message);
     match (a.required(), b.required()) {
+        (Type::List(_), _) | (_, Type::List(_)) => {
+            problem.help("to look for a value in a list, write contains(list, value)")
+        }
         (Type::String, Type::Date) | (Type::Date, Type::String) => problem.help("write the day as date('2024-02-29')"),
         (Type::String, Type::Timestamp) | (Type::Timestamp, Type::String) => {
             problem.help("write the moment as timestamp('2024-02-29T12:00:00Z')")

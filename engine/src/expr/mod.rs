@@ -18,6 +18,7 @@ mod expression;
 mod functions;
 #[cfg(test)]
 mod fuzz;
+mod infix;
 mod lexer;
 mod names;
 mod narrow;

@@ -73,6 +73,9 @@ pub(super) fn nodes(drafts: Vec<Draft>, prints: &[Digest]) -> Option<Vec<PlanNod
 fn node(at: usize, draft: Draft, print: Option<Digest>) -> Option<PlanNode> {
     let fingerprint = print.unwrap_or_else(|| super::fingerprint::fingerprint(&draft, &[], &BTreeMap::new()));
     let outputs = as_seen(&draft)?;
+    let mut reads = draft.all_reads;
+    // Items are loaded for once, before the steps of the body run.
+    reads.extend(draft.body.iter().flat_map(|step| step.all_reads.iter().cloned()));
     let work = if draft.body.is_empty() {
         Work::Kind { kind: draft.kind?, config: draft.config?, reads: draft.reads, ports: draft.ports }
     } else {
@@ -87,7 +90,7 @@ fn node(at: usize, draft: Draft, print: Option<Digest>) -> Option<PlanNode> {
         work,
         outputs,
         effect: draft.effect,
-        reads: draft.all_reads.into_iter().collect(),
+        reads: reads.into_iter().collect(),
         tables: draft.tables,
         fingerprint,
     })

@@ -68,7 +68,10 @@ pub fn check(
     let outputs = declared::type_outputs(&world, &drafts, &mut found);
     declared::check_tests(&world, &drafts, &mut found);
     dead::find(&drafts, &mut found.problems);
-    lint::unordered(&drafts, &order, spec.order, &mut found.problems);
+    // Advice about order is noise while something is wrong.
+    if !found.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        lint::unordered(&drafts, &order, spec.order, &mut found.problems);
+    }
     lint::unused(&spec, &drafts, &mut found.problems);
 
     let mut diagnostics = found.problems;

@@ -6,7 +6,7 @@ use super::{
     types::{Findings, maybe_missing, type_template},
 };
 use crate::{
-    data::Type,
+    data::{Type, Value},
     diag::{Code, Diagnostic, Span},
     model::Name,
     spec::{Given, PipelineSpec, TestSpec},
@@ -40,6 +40,17 @@ pub(super) fn convert_defaults(spec: &mut PipelineSpec, problems: &mut Vec<Diagn
         }
         for allowed in &input.allowed {
             template_of(allowed, &input.ty, problems);
+        }
+        let texts = || input.allowed.iter().filter_map(|allowed| allowed.text()).map(|text| &*text.value);
+        if let Some(default) = &input.default
+            && let Some(Value::String(text)) = default.value.literal()
+            && !input.allowed.is_empty()
+            && !texts().any(|allowed| *allowed == **text)
+        {
+            let message = format!("the default `{text}` is not among the values of `enum`");
+            let problem = Diagnostic::new(Code::BadLiteral, default.span, message);
+            let allowed: Vec<&str> = texts().collect();
+            problems.push(problem.did_you_mean(text, texts()).help(format!("allowed: {}", allowed.join(", "))));
         }
     }
 }
@@ -94,6 +105,17 @@ pub(super) fn check_tests(world: &World<'_>, drafts: &[Draft], found: &mut Findi
         }
         for (step, expected) in &test.expect_steps {
             let Some(outputs) = find_step(step, expected.span, drafts, found) else { continue };
+            if let Some(status) = expected.text() {
+                const STATUSES: [&str; 4] = ["succeeded", "failed", "skipped", "cancelled"];
+                if !STATUSES.contains(&&*status.value) {
+                    let message = format!("a step cannot end as `{}`", status.value);
+                    found.problems.push(
+                        Diagnostic::new(Code::BadLiteral, expected.span, message)
+                            .did_you_mean(&status.value, STATUSES)
+                            .help("it ends as succeeded, failed, skipped or cancelled"),
+                    );
+                }
+            }
             for (key, _) in expected.entries().unwrap_or_default().iter().filter(|(key, _)| &*key.text != "status") {
                 check_output(step, &key.text, key.span, outputs, found);
             }

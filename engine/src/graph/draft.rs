@@ -103,7 +103,24 @@ impl Draft {
                 );
             }
         }
+        if spec.for_each.is_some() {
+            draft.refuse_questions(problems);
+        }
         draft
+    }
+
+    /// Items of a fan-out cannot wait for a person.
+    fn refuse_questions(&self, problems: &mut Vec<Diagnostic>) {
+        for step in std::iter::once(self).chain(&self.body) {
+            let (Some(kind), Some(config)) = (&step.kind, &step.config) else { continue };
+            if kind.asks_person(config) {
+                let message = format!("the step `{}` waits for a person inside `for_each`", step.spec.id.value);
+                problems.push(
+                    Diagnostic::new(Code::ItemAsks, step.spec.id.span, message)
+                        .help("ask once, in a step before the fan-out or after it"),
+                );
+            }
+        }
     }
 
     fn find_kind(&mut self, registry: &Registry, problems: &mut Vec<Diagnostic>) {

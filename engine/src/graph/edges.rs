@@ -62,9 +62,8 @@ fn connect_one(draft: &mut Draft, ids: &Ids, viewer: Viewer, names: &Names, prob
             Ok(place) => found.push((place, Need { edge: Edge::Order, span: needed.span })),
             Err(why) => {
                 let known = names.steps.iter().map(|name| name.as_str());
-                problems.push(
-                    Diagnostic::new(Code::UnknownStep, needed.span, why).did_you_mean(needed.value.as_str(), known),
-                );
+                let problem = Diagnostic::new(Code::UnknownStep, needed.span, why.why);
+                problems.push(problem.did_you_mean(needed.value.as_str(), known).help(why.help));
             }
         }
     }
@@ -92,7 +91,7 @@ fn connect_one(draft: &mut Draft, ids: &Ids, viewer: Viewer, names: &Names, prob
         let span = place_of(draft, step.as_str());
         match ids.find(viewer, step.as_str()) {
             Ok(place) => found.push((place, Need { edge: Edge::Data, span })),
-            Err(why) => problems.push(Diagnostic::new(Code::UnknownStep, span, why)),
+            Err(why) => problems.push(Diagnostic::new(Code::UnknownStep, span, why.why).help(why.help)),
         }
     }
     for (place, need) in found {

@@ -56,10 +56,86 @@ fn keep(parts: &mut Vec<String>, part: &mut String) {
     }
 }
 
-/// Whether a condition with these parts can never hold: one part is the negation of another.
+/// Whether a condition with these parts can never hold: one part is the negation of another, or two
+/// compare the same things in ways that exclude each other.
 pub(super) fn contradicts(parts: &[String]) -> bool {
     let negated = |part: &String| parts.contains(&format!("!{part}")) || parts.contains(&format!("!({part})"));
-    parts.len() > 1 && parts.iter().any(negated)
+    if parts.len() < 2 {
+        return false;
+    }
+    let compared: Vec<Comparison<'_>> = parts.iter().filter_map(|part| Comparison::of(part)).collect();
+    let exclusive = |i: usize| compared[i + 1..].iter().any(|other| compared[i].excludes(other));
+    parts.iter().any(negated) || (0..compared.len()).any(exclusive)
+}
+
+/// One comparison, without whitespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Comparison<'a> {
+    left: &'a str,
+    sign: &'static str,
+    right: &'a str,
+}
+
+/// Each sign with itself when the sides change places; longer ones first.
+const SIGNS: &[(&str, &str)] = &[("==", "=="), ("!=", "!="), ("<=", ">="), (">=", "<="), ("<", ">"), (">", "<")];
+/// Pairs that never hold of the same two values.
+const EXCLUSIVE: &[(&str, &str)] = &[("==", "!="), ("==", "<"), ("==", ">"), ("<", ">"), ("<", ">="), ("<=", ">")];
+
+impl<'a> Comparison<'a> {
+    /// The part as a comparison, if it is one and nothing else: no sign stands in brackets or quotes.
+    fn of(part: &'a str) -> Option<Self> {
+        let (mut depth, mut quote, mut found) = (0_i32, None, None);
+        let mut at = 0;
+        while let Some(c) = part[at..].chars().next() {
+            let sign = SIGNS.iter().find(|(sign, _)| part[at..].starts_with(sign));
+            match (quote, c) {
+                (Some(open), _) if c == open => quote = None,
+                (Some(_), '\\') => at += part[at + 1..].chars().next().map_or(0, char::len_utf8),
+                (Some(_), _) => {}
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '(' | '[' | '{') => depth += 1,
+                (None, ')' | ']' | '}') => depth -= 1,
+                (None, '?') if depth == 0 => return None,
+                (None, _) => {
+                    if let (0, Some((sign, _))) = (depth, sign) {
+                        if found.is_some() {
+                            return None;
+                        }
+                        found = Some((at, *sign));
+                        at += sign.len();
+                        continue;
+                    }
+                }
+            }
+            at += c.len_utf8();
+        }
+        let (at, sign) = found?;
+        Some(Self { left: &part[..at], sign, right: &part[at + sign.len()..] })
+    }
+
+    fn turned(self) -> Self {
+        let sign = SIGNS.iter().find(|(sign, _)| *sign == self.sign).map_or(self.sign, |(_, turned)| turned);
+        Self { left: self.right, sign, right: self.left }
+    }
+
+    fn excludes(&self, other: &Self) -> bool {
+        [*other, other.turned()].iter().any(|other| {
+            let same = self.left == other.left && self.right == other.right;
+            let pair =
+                |(a, b): &(&str, &str)| (self.sign == *a && other.sign == *b) || (self.sign == *b && other.sign == *a);
+            let two_literals = self.left == other.left
+                && self.sign == "=="
+                && other.sign == "=="
+                && matches!((text(self.right), text(other.right)), (Some(a), Some(b)) if a != b);
+            (same && EXCLUSIVE.iter().any(pair)) || two_literals
+        })
+    }
+}
+
+/// What stands between plain quotes.
+fn text(literal: &str) -> Option<&str> {
+    let inner = ['\'', '"'].iter().find_map(|q| literal.strip_prefix(*q)?.strip_suffix(*q))?;
+    (!inner.contains(['\'', '"', '\\'])).then_some(inner)
 }
 
 #[cfg(test)]
@@ -84,5 +160,24 @@ mod tests {
         assert!(contradicts(&split("inputs.a && !inputs.a")));
         assert!(contradicts(&split("x > 1 && !(x > 1)")));
         assert!(!contradicts(&split("inputs.a && !inputs.b")));
+    }
+
+    #[test]
+    fn comparisons_that_exclude_each_other_are_seen() {
+        for (condition, expected) in [
+            ("steps.a.outputs.n > inputs.limit && steps.a.outputs.n <= inputs.limit", true),
+            ("a > b && b >= a", true),
+            ("a > b && b < a", false),
+            ("a == b && a != b", true),
+            ("a <= b && a >= b", false),
+            ("a == 'x' && a == 'y'", true),
+            ("a == 'x' && a == \"x\"", false),
+            ("a == b && a == c", false),
+            ("a == 'it\\'s <' && a != 'it\\'s <'", true),
+            ("(a < b) && a >= b", false),
+            ("a < b ? c : d && a >= b ? c : d", false),
+        ] {
+            assert_eq!(contradicts(&split(condition)), expected, "{condition}");
+        }
     }
 }

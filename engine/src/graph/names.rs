@@ -27,6 +27,21 @@ pub(super) struct Viewer {
     pub(super) within: Option<usize>,
 }
 
+/// Why a step is not seen from somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unseen {
+    /// One sentence.
+    pub(super) why: String,
+    /// What to do, where a near name is no answer.
+    pub(super) help: &'static str,
+}
+
+impl Unseen {
+    fn new(why: String, help: &'static str) -> Self {
+        Self { why, help }
+    }
+}
+
 impl Ids {
     /// Ids of all drafts. The layer below made sure that each is used once.
     pub(super) fn of(drafts: &[Draft]) -> Self {
@@ -41,21 +56,29 @@ impl Ids {
     }
 
     /// The step of an id, as seen from somewhere; the error says why it is not seen.
-    pub(super) fn find(&self, viewer: Viewer, id: &str) -> Result<Place, String> {
+    pub(super) fn find(&self, viewer: Viewer, id: &str) -> Result<Place, Unseen> {
         match self.places.get(id).copied() {
-            None => Err(format!("there is no step `{id}`")),
+            None => Err(Unseen::new(format!("there is no step `{id}`"), "steps are named by their `id`")),
             Some(Place::Body(parent, i)) if viewer.within == Some(parent) => Ok(Place::Body(parent, i)),
             Some(Place::Body(..)) => {
-                Err(format!("the step `{id}` is inside the body of a fan-out and seen only there"))
+                let why = format!("the step `{id}` is inside the body of a fan-out and seen only there");
+                Err(Unseen::new(why, "name the fan-out itself: what its body gives is read from its outputs"))
             }
             Some(Place::Top(at)) if viewer.within == Some(at) => {
-                Err(format!("the step `{id}` is the fan-out around this one and has no outputs yet"))
+                let why = format!("the step `{id}` is the fan-out around this one and has no outputs yet");
+                Err(Unseen::new(why, "read `item`, or another step of the same body"))
             }
             Some(Place::Top(at)) => match self.sections[at] {
                 Section::Main => Ok(Place::Top(at)),
                 section if section == viewer.section => Ok(Place::Top(at)),
-                Section::OnFailure => Err(format!("the step `{id}` is in `on_failure` and seen only there")),
-                Section::Finally => Err(format!("the step `{id}` is in `finally` and seen only there")),
+                Section::OnFailure => Err(Unseen::new(
+                    format!("the step `{id}` is in `on_failure` and seen only there"),
+                    "steps of `on_failure` run after the others: move there what needs it",
+                )),
+                Section::Finally => Err(Unseen::new(
+                    format!("the step `{id}` is in `finally` and seen only there"),
+                    "steps of `finally` run after the others: move there what needs it",
+                )),
             },
         }
     }

@@ -72,7 +72,8 @@ impl PlaceScope<'_> {
         self.world.suggested.set(suggested.saturating_add(1));
         let candidates =
             if suggested < MOST_SUGGESTIONS { candidates.map(str::to_owned).collect() } else { Vec::new() };
-        Unknown { message, wrong: wrong.to_owned(), candidates, help: None }
+        let help = candidates.is_empty().then(|| "none is declared here".to_owned());
+        Unknown { message, wrong: wrong.to_owned(), candidates, help }
     }
 
     fn none(message: impl Into<String>, wrong: &str, help: &str) -> Unknown {
@@ -94,7 +95,9 @@ impl PlaceScope<'_> {
             Ok(Place::Body(_, at)) => Ok(&self.body[at]),
             Err(why) => {
                 let seen = self.world.ids.seen(self.viewer).map(|name| name.as_str());
-                Err(self.unknown(why, step.as_str(), seen))
+                let mut unknown = self.unknown(why.why, step.as_str(), seen);
+                unknown.help = Some(why.help.to_owned());
+                Err(unknown)
             }
         }
     }

@@ -153,9 +153,24 @@ fn items_of(
     }
     item_types(&over, each).or_else(|| {
         let message = format!("`for_each` needs a list, a map or a table, found {over}");
-        found.problems.push(Diagnostic::new(Code::NotIterable, each.over.span, message));
+        let problem = Diagnostic::new(Code::NotIterable, each.over.span, message);
+        found.problems.push(match over.required() {
+            Type::Int => problem.help("to do something so many times, write `range(n)`"),
+            Type::String => problem.help("to go over parts of a text, write `split(text, ',')`"),
+            _ => problem.help("`for_each: [a, b]` in full is `for_each: ${{ ['a', 'b'] }}`"),
+        });
         Some(ItemTypes { item: Type::Any, key: Some(Type::String) })
     })
+}
+
+/// A problem of a step without `with:` has no place in it: the step's kind is its place.
+fn anchored(draft: &Draft, mut problem: Diagnostic) -> Diagnostic {
+    if let (None, Some(uses)) = (&draft.spec.with, &draft.spec.uses)
+        && problem.primary.span == Span::default()
+    {
+        problem.primary.span = uses.span;
+    }
+    problem
 }
 
 fn type_one(
@@ -361,11 +376,11 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
     let (ports, broken) = match kind.ports(config, inputs, &cx) {
         Ok(ports) => (ports, false),
         Err(problems) => {
-            found.problems.extend(problems);
+            found.problems.extend(problems.into_iter().map(|problem| anchored(draft, problem)));
             (Ports::none(), true)
         }
     };
-    found.problems.extend(kind.check(config, &cx));
+    found.problems.extend(kind.check(config, &cx).into_iter().map(|problem| anchored(draft, problem)));
     (ports, broken)
 }
 

@@ -68,8 +68,11 @@ pub struct RunOrigin {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<NodeIx>,
     /// Outputs taken over from the run that this one repeats.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub reused: BTreeMap<NodeIx, StoredOutputs>,
+    /// Labels of those outputs, by step and output.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
     /// When the run must have ended, if it has a deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
@@ -373,5 +376,53 @@ impl Event {
             | Self::RunResumed { .. }
             | Self::RunEnded { .. } => None,
         }
+    }
+}
+
+/// A map as a list of pairs: a key that is a number does not survive as text inside a tagged enum.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+    pub(super) fn serialize<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        S: Serializer,
+        K: Serialize,
+        V: Serialize,
+    {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        D: Deserializer<'de>,
+        K: DeserializeOwned + Ord,
+        V: DeserializeOwned,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_takes_outputs_over_can_be_read_again() {
+        let origin = RunOrigin {
+            pipeline: "p".into(),
+            revision: Digest::of(b"p"),
+            inputs: serde_json::json!({}),
+            labels: BTreeMap::new(),
+            cause: Cause::Manual,
+            only: vec![NodeIx(3)],
+            reused: [(NodeIx(0), StoredOutputs::Inline(serde_json::json!({"n": 1})))].into(),
+            reused_labels: [(NodeIx(0), [("n".to_owned(), Labels::none())].into())].into(),
+            deadline: None,
+        };
+        let event = Event::RunCreated { origin: Box::new(origin) };
+        let text = serde_json::to_string(&event).expect("JSON");
+        assert_eq!(serde_json::from_str::<Event>(&text).expect("an event"), event);
     }
 }

@@ -85,9 +85,16 @@ pub enum Wait {
     },
     /// More budget.
     Budget {
-        /// What ran out, such as `usd`.
+        /// What ran out and where, for people.
         resource: String,
     },
+}
+
+impl Wait {
+    /// What an answer to a wait for more budget was given to, in the place of a prompt's digest.
+    pub fn budget_shown() -> super::Digest {
+        super::Digest::of(b"more budget")
+    }
 }
 
 /// Why a step was skipped.

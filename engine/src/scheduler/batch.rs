@@ -56,6 +56,7 @@ impl Driver {
             }
             Message::Cached { node, attempt, fingerprint, hit } => match hit {
                 Some(entry) => {
+                    self.under_way.remove(&(node, None, attempt));
                     let labels = serde_json::from_value(entry.labels).unwrap_or_default();
                     batch.inputs.push(Input::Reuse { node, outputs: entry.outputs, labels, rows: entry.rows });
                 }
@@ -118,7 +119,12 @@ impl Driver {
                 RequestKind::Interrupt => batch.inputs.push(Input::Interrupt { reason: request.by }),
                 RequestKind::Answer { node, shown, answer } => {
                     let wait = self.run.board.with(node, |facts| facts.wait.clone()).flatten();
-                    if matches!(wait, Some(Wait::Approval { shown: now, .. }) if now == shown) {
+                    let asked = match wait {
+                        Some(Wait::Approval { shown, .. }) => Some(shown),
+                        Some(Wait::Budget { .. }) => Some(Wait::budget_shown()),
+                        _ => None,
+                    };
+                    if asked == Some(shown) {
                         batch.inputs.push(Input::Answer { node, answer, by: request.by });
                     }
                 }

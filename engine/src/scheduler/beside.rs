@@ -1,11 +1,13 @@
 //! What a driver lets happen beside its loop: evaluations of fan-outs, the cache, children.
 
+use std::sync::PoisonError;
+
 use super::{driver::Driver, message::Message};
 use crate::{
     executor::{fingerprint, gather, plan_items, verify_stored},
     model::{Fault, NodeIx, RunId, Wait},
     run::{Command, Input},
-    store::CacheEntry,
+    store::{CacheEntry, Cursor, RunFilter},
 };
 
 impl Driver {
@@ -55,7 +57,7 @@ impl Driver {
         let labels = serde_json::to_value(&facts.labels).unwrap_or_default();
         let entry = CacheEntry { outputs, labels, rows: facts.rows, run: self.run.id };
         let store = self.hub.store.clone();
-        self.hub.executor.spawn(async move {
+        self.writes.spawn(async move {
             if let Err(error) = store.cache(fingerprint, entry).await {
                 tracing::warn!("a result was not cached: {error}");
             }
@@ -80,19 +82,30 @@ impl Driver {
         });
     }
 
-    /// Children of a cancelled run are cancelled.
-    pub(super) fn cancel_children(&mut self, by: &str) {
-        for (node, child) in &self.children {
-            let waits = self.run.board.with(*node, |f| matches!(f.wait, Some(Wait::Run { run }) if run == *child));
-            if waits != Some(false) {
-                let (children, child, by) = (self.hub.executor.deps().children.clone(), *child, by.to_owned());
-                tokio::spawn(async move {
-                    if let Err(fault) = children.cancel(child, &by).await {
-                        tracing::warn!(run = %child, "a child was not cancelled: {fault}");
-                    }
-                });
-            }
+    /// Children of a cancelled run are cancelled: those of steps, and those of items.
+    pub(super) fn cancel_children(&self, by: &str) {
+        if self.run.plan.bundle.files.is_empty() {
+            return;
         }
+        let (run, by, store) = (self.run.id, by.to_owned(), self.hub.store.clone());
+        let children = self.hub.executor.deps().children.clone();
+        let asked = self.asked_children.clone();
+        tokio::spawn(async move {
+            let mut filter = RunFilter { parent: Some(run), limit: 500, ..RunFilter::default() };
+            while let Ok(page) = store.runs(&filter).await {
+                let Some(last) = page.last() else { return };
+                filter.after = Some(Cursor(last.id));
+                for child in page.iter().filter(|child| !child.status.is_final()) {
+                    // A second request would interrupt it.
+                    if !asked.lock().unwrap_or_else(PoisonError::into_inner).insert(child.id) {
+                        continue;
+                    }
+                    if let Err(fault) = children.cancel(child.id, &by).await {
+                        tracing::warn!(run = %child.id, "a child was not cancelled: {fault}");
+                    }
+                }
+            }
+        });
     }
 
     /// After a recovery: children that steps wait for are watched again.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{driver::Driver, message::Message, recover};
 use crate::{
-    executor::{Report, StateValues, crash_point},
+    crash::crash_point,
+    executor::{Report, StateValues},
     graph::Bundle,
     model::{Event, Fault, NodeIx, OwnerId, Recorded, RunId, StepStatus},
     store::{Append, ItemRow, NewRun, OutputRow, StoreError},
@@ -79,7 +80,9 @@ impl Driver {
         loop {
             let store = self.hub.store.clone();
             let again = append.clone();
+            crash_point("driver.appending");
             let done = self.beside(async move { store.append(again).await }).await;
+            crash_point("driver.appended");
             match done {
                 Ok(_) => return Ok(()),
                 // The same append again is recognised by the store if it was done.

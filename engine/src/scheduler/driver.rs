@@ -3,11 +3,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,7 +21,8 @@ use super::{
     message::Message,
 };
 use crate::{
-    executor::{Envelope, Executor, Frozen, Report, Reporter, Update, condition, crash_point, pipeline_outputs, until},
+    crash::crash_point,
+    executor::{Envelope, Executor, Frozen, Report, Reporter, Update, condition, pipeline_outputs, until},
     model::{AttemptKey, Digest, Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus, Timestamp, Wait},
     run::{AttemptEnd, Command, Input, RunState},
     step::Effect,
@@ -79,7 +83,10 @@ pub(crate) struct Driver {
     pub(super) heads: HeadStarts,
     pub(super) caching: HashMap<NodeIx, Digest>,
     pub(super) children: HashSet<(NodeIx, RunId)>,
+    pub(super) asked_children: Arc<Mutex<HashSet<RunId>>>,
     pub(super) waiting: Vec<Message>,
+    /// Writes that the run's end waits for.
+    pub(super) writes: JoinSet<()>,
     pub(super) wake: Option<Timestamp>,
     pub(super) asked: i64,
     pub(super) next_poll: tokio::time::Instant,
@@ -122,7 +129,9 @@ impl Driver {
             heads: HeadStarts::default(),
             caching: HashMap::new(),
             children: HashSet::new(),
+            asked_children: Arc::default(),
             waiting: Vec::new(),
+            writes: JoinSet::new(),
             wake: None,
             asked: 0,
             next_poll: tokio::time::Instant::now() + POLL,
@@ -139,6 +148,10 @@ impl Driver {
     pub(crate) async fn drive(mut self, first: Vec<Input>, born: oneshot::Sender<Result<RunId, Fault>>) {
         let mut born = Some(born);
         let mut batch = Batch { inputs: first, ..Batch::default() };
+        if self.old_requests {
+            // An answer that was given in time counts before the time that is over since.
+            self.poll(&mut batch).await;
+        }
         let stop = loop {
             let settled = self.settle(batch).await;
             if let Some(born) = born.take() {
@@ -161,6 +174,7 @@ impl Driver {
             }
         };
         self.stop_all(stop.is_none()).await;
+        while self.writes.join_next().await.is_some() {}
         let status = self.state.status();
         if let Some(stop) = &stop {
             tracing::warn!(run = %self.run.id, "the run stops here: {}", stop.fault());
@@ -315,6 +329,7 @@ impl Driver {
             if answers.is_empty() {
                 return Ok(());
             }
+            crash_point("driver.evaluated");
             let more = self.decide(answers)?;
             if more.is_empty() {
                 return Err(Stop::Broken(Fault::internal("driver.stuck", "an evaluation led to nothing")));
@@ -337,7 +352,13 @@ impl Driver {
                 }
                 Event::StepWaiting { node, wait: Wait::Run { run }, .. } => self.watch_child(*node, *run),
                 Event::CancelRequested { by } => self.cancel_children(by),
-                Event::RunEnded { .. } => self.ended_at = Some(recorded.at),
+                Event::RunEnded { status, .. } => {
+                    self.ended_at = Some(recorded.at);
+                    if *status == RunStatus::Cancelled {
+                        // One that an item started while it was told to stop.
+                        self.cancel_children("its parent");
+                    }
+                }
                 _ => {}
             }
             self.run.updates.send(Update::Event(recorded));

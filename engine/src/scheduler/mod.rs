@@ -1,4 +1,4 @@
-//! Layer 7: drives runs. One task a run collects inputs for the machine, commits its events and issues
+//! Layer 8: drives runs. One task a run collects inputs for the machine, commits its events and issues
 //! its commands; nothing else awaits on behalf of a run.
 
 mod batch;

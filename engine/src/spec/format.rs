@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     fn formatted(text: &str) -> String {
-        format(&Source::new("p.yaml", text)).unwrap_or_else(|d| panic!("{:?}", d))
+        format(&Source::new("p.yaml", text)).unwrap_or_else(|d| panic!("{d:?}"))
     }
 
     #[test]
@@ -258,14 +258,14 @@ mod tests {
         let seed: u64 = rand::random();
         let mut rng = StdRng::seed_from_u64(seed);
         for round in 0..300 {
-            let mut top = vec![
+            let mut top = [
                 "version: 1",
                 "name: x # its name",
                 "description: >\n  long\n\n  text\n",
                 "# note\nfail_fast: true",
                 "\nsecrets:\n  - A\n",
             ];
-            let mut step = vec![
+            let mut step = [
                 "id: a",
                 "uses: wait # kind",
                 "# why\n    needs:\n      - b",

@@ -17,7 +17,13 @@ pub fn read_source(name: impl Into<Arc<str>>, bytes: &[u8]) -> Result<Source, Bo
     }
     let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match std::str::from_utf8(body) {
-        Ok(text) => Ok(Source::new(name, text)),
+        Ok(text) => match text.find('\0') {
+            None => Ok(Source::new(name, text)),
+            Some(at) => {
+                let problem = Diagnostic::new(Code::NotUtf8, Span::new(at, at), "byte 0x00 is in no text");
+                Err(Box::new(problem.help("is this the right file? a pipeline is YAML text in UTF-8")))
+            }
+        },
         Err(error) => {
             let at = error.valid_up_to();
             let byte = body.get(at).copied().unwrap_or_default();
@@ -34,5 +40,6 @@ pub fn shown(name: impl Into<Arc<str>>, bytes: &[u8]) -> Source {
     let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let body = &body[..body.len().min(1 << 20)];
     let end = std::str::from_utf8(body).map_or_else(|e| e.valid_up_to(), str::len);
+    let end = body[..end].iter().position(|byte| *byte == 0).unwrap_or(end);
     Source::new(name, String::from_utf8_lossy(&body[..end]).as_ref())
 }

@@ -45,6 +45,9 @@ impl<K: StepKind> ErasedKind for Erased<K> {
     fn includes(&self, config: &ParsedConfig) -> Vec<String> {
         Self::config(config).map_or_else(Vec::new, K::includes)
     }
+    fn asks_person(&self, config: &ParsedConfig) -> bool {
+        Self::config(config).is_some_and(K::asks_person)
+    }
     fn effect(&self, config: &ParsedConfig) -> Effect {
         Self::config(config).map_or(K::EFFECT, K::effect)
     }

@@ -63,8 +63,9 @@ pub trait JournalStore: Send + Sync + fmt::Debug {
     async fn entry(&self, key: &JournalKey) -> Result<Entry, Fault>;
 
     /// Records an intent and its reservation in one transaction. A budget that does not suffice is
-    /// the fault `budget.exceeded`.
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault>;
+    /// the fault `budget.exceeded`; an epoch that is not that of the run's owner is `store.not_owner`,
+    /// so that a process which lost its run begins no call. The same intent again changes nothing.
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault>;
 
     /// Records a result, and settles what was reserved, in one transaction.
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault>;
@@ -77,12 +78,13 @@ pub struct Journal {
     run: RunId,
     node: NodeIx,
     item: Option<u32>,
+    epoch: u64,
 }
 
 impl Journal {
-    /// The journal of a step, or of one item.
-    pub fn new(store: Arc<dyn JournalStore>, run: RunId, node: NodeIx, item: Option<u32>) -> Self {
-        Self { store, run, node, item }
+    /// The journal of a step, or of one item, as the owner of this epoch writes it.
+    pub fn new(store: Arc<dyn JournalStore>, run: RunId, node: NodeIx, item: Option<u32>, epoch: u64) -> Self {
+        Self { store, run, node, item, epoch }
     }
 
     /// The step that the journal belongs to.
@@ -119,11 +121,10 @@ impl Journal {
             Entry::Done { request: before, result } => return from_json(&key, before, request, result),
             Entry::Intended { request: before } if before != request => return Err(changed(&key)),
             Entry::Intended { .. } => true,
-            Entry::Absent => {
-                self.store.intend(&key, request, &reserve).await?;
-                false
-            }
+            Entry::Absent => false,
         };
+        // Also where the intent stands already: only the run's owner may begin the call.
+        self.store.intend(&key, request, &reserve, self.epoch).await?;
         let (value, settle) = part(again).await?;
         self.store.finish(&key, request, &to_json(&value)?, &settle).await?;
         Ok(value)

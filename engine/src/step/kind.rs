@@ -49,6 +49,12 @@ pub trait StepKind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether it may park until a person answers, which items of a fan-out cannot.
+    fn asks_person(config: &Self::Config) -> bool {
+        let _ = config;
+        false
+    }
+
     /// Its outputs, given the types of what it reads.
     fn ports(config: &Self::Config, inputs: &InputTypes, cx: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>>;
 

@@ -30,6 +30,8 @@ pub trait ErasedKind: Send + Sync {
     fn parse(&self, with: Option<&Node>) -> Result<ParsedConfig, Vec<Diagnostic>>;
     /// See [`StepKind::includes`].
     fn includes(&self, config: &ParsedConfig) -> Vec<String>;
+    /// See [`StepKind::asks_person`].
+    fn asks_person(&self, config: &ParsedConfig) -> bool;
     /// See [`StepKind::effect`].
     fn effect(&self, config: &ParsedConfig) -> Effect;
     /// See [`StepKind::reads`].

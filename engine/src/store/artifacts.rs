@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::named;
 use crate::{
+    crash::crash_point,
     data::{ArtifactInfo, ArtifactStore},
     model::{ArtifactId, Digest, Fault, Timestamp},
 };
@@ -30,6 +31,8 @@ pub struct Swept {
     pub bytes: u64,
 }
 
+/// Files from this size on, in bytes, are flushed while they are digested.
+const BIG: u64 = 4 << 20;
 /// A bigger artifact is taken for data rather than for the text of outputs that name others.
 const TEXT: u64 = 256 << 20;
 
@@ -133,19 +136,27 @@ impl LocalArtifacts {
             fs::remove_file(from)?;
         } else {
             File::open(from)?.sync_all()?;
+            crash_point("artifact.synced");
             if !folder.is_dir() {
                 fs::create_dir_all(folder)?;
                 sync_folder(&self.root)?;
             }
             move_file(from, &path, &self.temporary())?;
+            crash_point("artifact.renamed");
         }
-        sync_folder(folder)
+        sync_folder(folder)?;
+        crash_point("artifact.settled");
+        Ok(())
     }
 
     fn put_now(&self, bytes: &[u8]) -> Result<ArtifactInfo, Fault> {
         let info = ArtifactInfo { id: ArtifactId(Digest::of(bytes)), bytes: bytes.len() as u64 };
         let tmp = self.temporary();
-        let stored = File::create_new(&tmp).and_then(|mut file| file.write_all(bytes));
+        let stored = File::create_new(&tmp).and_then(|mut file| {
+            crash_point("artifact.begun");
+            file.write_all(bytes)
+        });
+        crash_point("artifact.written");
         stored.and_then(|()| self.settle(&tmp, info.id)).map_err(|e| {
             let _ = fs::remove_file(&tmp);
             unwritable(&tmp, &e)
@@ -173,7 +184,7 @@ impl ArtifactStore for LocalArtifacts {
     async fn adopt(&self, file: PathBuf) -> Result<ArtifactInfo, Fault> {
         let store = self.clone();
         blocking(move || {
-            let (digest, bytes) = digest_of(&file).map_err(|e| unreadable(&file, &e))?;
+            let (digest, bytes) = flushed_digest_of(&file).map_err(|e| unreadable(&file, &e))?;
             let info = ArtifactInfo { id: ArtifactId(digest), bytes };
             store.settle(&file, info.id).map_err(|e| unwritable(&file, &e))?;
             Ok(info)
@@ -203,6 +214,21 @@ impl ArtifactStore for LocalArtifacts {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
     let stopped = |e| Err(Fault::internal("artifact.stopped", format!("work on artifacts was stopped: {e}")));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
+}
+
+/// The digest of a file. A big one is on its way to the disk meanwhile: the processor works on the one, the
+/// disk on the other.
+fn flushed_digest_of(path: &Path) -> io::Result<(Digest, u64)> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() < BIG {
+        return digest_of(path);
+    }
+    std::thread::scope(|scope| {
+        let flushed = scope.spawn(|| file.sync_all());
+        let digest = digest_of(path);
+        flushed.join().unwrap_or_else(|_| Err(io::Error::other("flushing was stopped")))?;
+        digest
+    })
 }
 
 fn digest_of(path: &Path) -> io::Result<(Digest, u64)> {

@@ -217,9 +217,12 @@ impl RunWriter for MemoryStore {
         Ok(Committed { seq: run.seq(), at })
     }
 
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
         let mut inner = self.lock();
         let run = inner.run_mut(run)?;
+        if run.owner.epoch != after {
+            return Err(StoreError::NotOwner { current: run.owner.epoch });
+        }
         run.owner = OwnerRecord { owner, epoch: run.owner.epoch + 1 };
         Ok(run.owner)
     }
@@ -377,9 +380,12 @@ impl JournalStore for MemoryStore {
         })
     }
 
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
         let mut inner = self.lock();
-        inner.run(key.run)?;
+        let current = inner.run(key.run)?.owner.epoch;
+        if current != epoch {
+            return Err(StoreError::NotOwner { current }.into());
+        }
         if let Some(part) = inner.journal.get(&place(key)) {
             return if part.request == request { Ok(()) } else { Err(ledger::changed(key)) };
         }

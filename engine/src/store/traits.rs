@@ -97,8 +97,9 @@ pub trait RunWriter: Send + Sync + fmt::Debug {
     /// Appends; see [`Append`].
     async fn append(&self, append: Append) -> Result<Committed, StoreError>;
 
-    /// Makes a process the owner and raises the epoch. The caller holds proof that the one before is dead.
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError>;
+    /// Makes a process the owner and raises the epoch, if the epoch is still `after`: the caller holds proof
+    /// that the owner of that epoch is dead, of no other. [`StoreError::NotOwner`] if another was quicker.
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError>;
 
     /// Forgets a run that ended: log, items, journal, outputs. Bundles and artifacts go by `gc`.
     async fn forget(&self, run: RunId) -> Result<(), StoreError>;

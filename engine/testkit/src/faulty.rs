@@ -139,8 +139,8 @@ impl<S: StateStore> RunWriter for FaultyStore<S> {
     async fn append(&self, append: Append) -> Result<Committed, StoreError> {
         self.write(Some(append.epoch), self.inner.append(append)).await
     }
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
-        self.write(None, self.inner.take(run, owner)).await
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
+        self.write(None, self.inner.take(run, owner, after)).await
     }
     async fn forget(&self, run: RunId) -> Result<(), StoreError> {
         self.write(None, self.inner.forget(run)).await
@@ -222,8 +222,8 @@ impl<S: StateStore> JournalStore for FaultyStore<S> {
         self.read()?;
         self.inner.entry(key).await
     }
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
-        self.write(None, self.inner.intend(key, request, reserve)).await
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
+        self.write(None, self.inner.intend(key, request, reserve, epoch)).await
     }
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {
         self.write(None, self.inner.finish(key, request, result, settle)).await

@@ -1,6 +1,7 @@
 //! Harnesses and conformance suites for those who extend Millwork.
 
 pub mod faulty;
+pub mod selftest;
 pub mod simulation;
 pub mod store_suite;
 

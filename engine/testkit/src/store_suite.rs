@@ -103,6 +103,7 @@ pub fn new_run(n: u64, pipeline: &str) -> NewRun {
         labels: BTreeMap::new(),
         cause: Cause::Manual,
         only: Vec::new(),
+        reused_labels: BTreeMap::new(),
         reused: BTreeMap::new(),
         deadline: None,
     };
@@ -202,12 +203,15 @@ async fn appends_once(store: Store) {
 
 async fn refuses_stale_owners(store: Store) {
     let run = created(&store, 1).await;
-    let record = must(store.take(run, owner_id(2)).await);
+    let record = must(store.take(run, owner_id(2), 1).await);
     assert_eq!((record.owner, record.epoch), (owner_id(2), 2));
     assert_eq!(store.append(append(run, 2)).await, Err(StoreError::NotOwner { current: 2 }));
     must(store.append(Append { epoch: 2, ..append(run, 2) }).await);
     assert_eq!(must(store.owner(run).await), record);
-    assert_eq!(store.take(run_id(99), owner_id(2)).await, Err(StoreError::NoRun(run_id(99))));
+    assert_eq!(store.take(run_id(99), owner_id(2), 1).await, Err(StoreError::NoRun(run_id(99))));
+    // Who saw the same dead owner and comes second gets nothing.
+    assert_eq!(store.take(run, owner_id(3), 1).await, Err(StoreError::NotOwner { current: 2 }));
+    assert_eq!(must(store.owner(run).await), record);
 }
 
 async fn keeps_neighbours(store: Store) {

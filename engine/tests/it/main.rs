@@ -1,4 +1,3 @@
 //! Tests of the engine from outside.
 
-mod broken;
 mod tidy;

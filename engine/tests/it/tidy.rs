@@ -9,6 +9,7 @@ use std::{
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("diag", 0),
+    ("crash", 0),
     ("expr", 1),
     ("data", 1),
     ("telemetry", 1),
@@ -17,9 +18,9 @@ const LAYERS: &[(&str, u8)] = &[
     ("graph", 4),
     ("run", 5),
     ("store", 6),
-    ("executor", 6),
-    ("scheduler", 7),
-    ("engine", 8),
+    ("executor", 7),
+    ("scheduler", 8),
+    ("engine", 9),
 ];
 
 /// Pairs of one layer that may look at each other.

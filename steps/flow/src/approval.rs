@@ -92,6 +92,10 @@ steps:
     with: {that: {condition: "${{ steps.review.outputs.approved }}"}}
 "#;
 
+    fn asks_person(_: &ApprovalConfig) -> bool {
+        true
+    }
+
     fn ports(config: &ApprovalConfig, _: &InputTypes, _: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
         let fields = config.form.iter().map(|(name, field)| {
             let ty = Type::parse(&field.ty).unwrap_or(Type::Any);

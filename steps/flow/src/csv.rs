@@ -71,16 +71,16 @@ fn infer(name: &str, values: &[Option<&str>]) -> (Field, ArrayRef) {
     let all = |test: fn(&str) -> bool| present().next().is_some() && present().all(|text| test(text));
     let (ty, array): (DataType, ArrayRef) = if all(|t| t.parse::<i64>().is_ok()) {
         let parsed = values.iter().map(|v| v.and_then(|t| t.parse().ok()));
-        (DataType::Int64, Arc::new(Int64Array::from_iter(parsed)))
+        (DataType::Int64, Arc::new(parsed.collect::<Int64Array>()))
     } else if all(|t| t.parse::<f64>().is_ok()) {
         let parsed = values.iter().map(|v| v.and_then(|t| t.parse().ok()));
-        (DataType::Float64, Arc::new(Float64Array::from_iter(parsed)))
+        (DataType::Float64, Arc::new(parsed.collect::<Float64Array>()))
     } else if all(|t| matches!(t, "true" | "false")) {
         let parsed = values.iter().map(|v| v.map(|t| t == "true"));
-        (DataType::Boolean, Arc::new(BooleanArray::from_iter(parsed)))
+        (DataType::Boolean, Arc::new(parsed.collect::<BooleanArray>()))
     } else if all(|t| t.parse::<NaiveDate>().is_ok()) {
         let parsed = values.iter().map(|v| v.and_then(|t| t.parse().ok()).map(days));
-        (DataType::Date32, Arc::new(Date32Array::from_iter(parsed)))
+        (DataType::Date32, Arc::new(parsed.collect::<Date32Array>()))
     } else {
         (DataType::Utf8, Arc::new(StringArray::from(values.to_vec())))
     };

@@ -43,7 +43,7 @@ impl StepKind for Pipeline {
     const VERSION: u32 = 1;
     const EFFECT: Effect = Effect::Idempotent;
     const SUMMARY: &'static str = "Runs another pipeline and gives its outputs.";
-    const EXAMPLE: &'static str = r#"version: 1
+    const EXAMPLE: &'static str = r"version: 1
 name: pipeline_example
 steps:
   - id: child
@@ -53,7 +53,7 @@ steps:
       inputs: {who: world}
 outputs:
   text: ${{ steps.child.outputs.text }}
-"#;
+";
 
     fn includes(config: &PipelineConfig) -> Vec<String> {
         vec![config.path.value.clone()]

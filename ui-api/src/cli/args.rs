@@ -144,6 +144,25 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         home: Option<PathBuf>,
     },
+    /// Run random pipelines, kill them again and again, and look whether anything is lost.
+    #[command(after_help = "Example:\n  millwork selftest --kills 200 --memory 512MiB")]
+    Selftest {
+        /// The first pipeline's seed; it is drawn if not given. The same seed gives the same pipelines.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often to kill, in all.
+        #[arg(long, default_value_t = 50)]
+        kills: u32,
+        /// Memory that the steps of a run may hold.
+        #[arg(long, default_value = "512MiB")]
+        memory: String,
+        /// Where to work; what failed stays there.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+    /// Measure what Millwork costs here, beside what the machine itself can do.
+    #[command(after_help = "Examples:\n  millwork bench --quick\n  millwork bench steps parse --json")]
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  millwork completions bash > ~/.local/share/bash-completion/completions/millwork"
@@ -176,25 +195,46 @@ pub struct RunArgs {
     pub open: OpenArgs,
 }
 
+/// What `bench` accepts.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Only these: steps, load, fan40, fan100k, parse, resume, table, sql, start, flights.
+    pub names: Vec<String>,
+    /// One JSON object a line on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Fewer rounds and smaller data: the bars are meant for the whole.
+    #[arg(long)]
+    pub quick: bool,
+    /// Scale of the TPC-H tables; 1 needs about 3 GB of memory.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+    /// Where to work: choose the disk that is to be measured.
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// What a process that is measured does.
+    #[arg(long, hide = true)]
+    pub child: Option<String>,
+}
+
 /// How the engine is opened.
 #[derive(Debug, Args, Default)]
 pub struct OpenArgs {
     /// The folder of the state; `.millwork` beside the pipeline if not given.
     #[arg(long, value_name = "FOLDER")]
     pub home: Option<PathBuf>,
-    /// What a commit survives.
-    #[arg(long, value_enum, default_value_t = DurabilityArg::Power)]
-    pub durability: DurabilityArg,
-    /// Memory that all steps together may hold, such as 2GiB.
+    /// What a commit survives; what `millwork.yaml` says, or `power`, if not given.
+    #[arg(long, value_enum)]
+    pub durability: Option<DurabilityArg>,
+    /// Memory that all steps together may hold, such as 2GiB; what `millwork.yaml` says if not given.
     #[arg(long, value_parser = size)]
     pub memory: Option<u64>,
 }
 
 /// What a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DurabilityArg {
     /// Loss of power.
-    #[default]
     Power,
     /// Death of the process, not of the machine.
     Process,

@@ -40,6 +40,7 @@ impl Exit {
     pub fn of(fault: &Fault) -> Self {
         match (fault.blame, fault.code.as_str()) {
             (_, "cli.usage") => Self::Usage,
+            (Blame::User, code) if code.starts_with("input.") => Self::Usage,
             (_, "pipeline.problems") => Self::Problems,
             (Blame::Internal, _) => Self::Bug,
             (Blame::User | Blame::External, _) => Self::Failed,

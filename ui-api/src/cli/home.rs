@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use millwork_engine::model::Fault;
 
+use super::workspace;
+
 const FOLDER: &str = ".millwork";
-const WORKSPACE: &str = "millwork.yaml";
 
 /// The home for a pipeline's file: what was asked for, else `MILLWORK_HOME`, else that of the nearest
 /// folder above which has one or is a workspace, else a new one beside the pipeline.
@@ -32,7 +33,7 @@ fn given(asked: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn above(folder: &Path) -> Option<PathBuf> {
-    let found = folder.ancestors().find(|at| at.join(FOLDER).is_dir() || at.join(WORKSPACE).is_file())?;
+    let found = folder.ancestors().find(|at| at.join(FOLDER).is_dir() || at.join(workspace::FILE).is_file())?;
     Some(found.join(FOLDER))
 }
 
@@ -48,7 +49,7 @@ mod tests {
         std::fs::create_dir_all(&deep).expect("folders");
         let file = deep.join("p.yaml");
         assert_eq!(for_pipeline(None, &file), deep.join(FOLDER));
-        std::fs::write(root.join(WORKSPACE), "").expect("a file");
+        std::fs::write(root.join(workspace::FILE), "").expect("a file");
         assert_eq!(for_pipeline(None, &file), root.join(FOLDER));
         assert_eq!(for_pipeline(Some(Path::new("/x")), &file), Path::new("/x"));
     }

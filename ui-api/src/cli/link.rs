@@ -11,7 +11,7 @@ use millwork_engine::{
 };
 use serde_json::Value as Json;
 
-use super::{args::GraphFormat, output::Output};
+use super::{args::GraphFormat, output::Output, workspace::Workspace};
 
 /// Reads and checks a text.
 pub(super) fn check(
@@ -21,6 +21,7 @@ pub(super) fn check(
     registry: &Registry,
     read_files: bool,
     strict: bool,
+    workspace: &Workspace,
 ) -> CheckedPipeline {
     let source = match spec::read_source(name, bytes) {
         Ok(source) => source,
@@ -29,6 +30,7 @@ pub(super) fn check(
     let include = |path: &str| std::fs::read_to_string(base.join(path)).map_err(|e| e.to_string());
     let options = CheckOptions { read_files, strict, include: &include, around: &[] };
     let mut checked = graph::check_text(&source, base, registry, options);
+    workspace.restrict(&mut checked);
     checked.diagnostics.sort_by_key(|problem| (problem.primary.span, problem.code));
     checked.diagnostics.dedup();
     checked

@@ -7,26 +7,32 @@ use std::{
 };
 
 use millwork_engine::{
-    diag::{Severity, Source},
+    diag::{Diagnostic, Source},
     graph::{CheckedPipeline, Plan},
     model::Fault,
+    spec,
     step::Registry,
 };
 
-use super::{
-    link,
-    output::{Output, Tone},
-};
+use super::{link, output::Output, workspace::Workspace};
+
+/// A path as messages show it: no `./` before it, and no `//` in it.
+fn tidy(path: &Path) -> PathBuf {
+    let parts = path.components().filter(|part| !matches!(part, std::path::Component::CurDir));
+    let tidy: PathBuf = parts.collect();
+    if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
+}
 
 /// The only pipeline under a path: a file, or a folder with `pipeline.yaml`.
 pub(super) fn file_of(path: &Path) -> Result<PathBuf, Fault> {
+    let path = &tidy(path);
     if path.is_file() {
         return Ok(path.to_owned());
     }
     if !path.exists() {
         return Err(Fault::user("pipeline.missing", format!("there is no file {}", path.display())));
     }
-    let named = path.join("pipeline.yaml");
+    let named = tidy(&path.join("pipeline.yaml"));
     if named.is_file() {
         return Ok(named);
     }
@@ -46,15 +52,16 @@ pub(super) fn file_of(path: &Path) -> Result<PathBuf, Fault> {
 /// top level; a file that was named itself always is.
 pub(super) fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     let mut found = Vec::new();
-    for path in paths {
+    for path in paths.iter().map(|path| tidy(path)) {
         if path.is_dir() {
-            walk(path, &mut found);
+            walk(&path, &mut found);
         } else if path.is_file() {
-            found.push(path.clone());
+            found.push(path);
         } else {
             return Err(Fault::user("pipeline.missing", format!("there is no file {}", path.display())));
         }
     }
+    let mut found: Vec<PathBuf> = found.iter().map(|path| tidy(path)).collect();
     found.sort();
     found.dedup();
     Ok(found)
@@ -87,17 +94,22 @@ pub(super) fn check(
     registry: &Registry,
     read_files: bool,
     strict: bool,
+    workspace: &Workspace,
 ) -> Result<CheckedPipeline, Fault> {
-    let bytes = fs::read(file)
-        .map_err(|e| Fault::external("pipeline.unreadable", format!("{} cannot be read: {e}", file.display())))?;
+    let bytes = read(file)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    Ok(link::check(&file.display().to_string(), &bytes, &base, registry, read_files, strict))
+    Ok(link::check(&file.display().to_string(), &bytes, &base, registry, read_files, strict, workspace))
 }
 
 /// A plan, or every problem printed.
-pub(super) fn plan(output: &Output, file: &Path, registry: &Registry) -> Result<Arc<Plan>, Fault> {
-    let checked = check(file, registry, true, false)?;
+pub(super) fn plan(
+    output: &Output,
+    file: &Path,
+    registry: &Registry,
+    workspace: &Workspace,
+) -> Result<Arc<Plan>, Fault> {
+    let checked = check(file, registry, true, false, workspace)?;
     show(output, &checked);
     checked.plan.ok_or_else(|| problems(file))
 }
@@ -112,25 +124,20 @@ pub(super) fn show(output: &Output, checked: &CheckedPipeline) {
         return;
     }
     output.say(link::render(&checked.source, &checked.diagnostics, output));
-    let errors = checked.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let warnings = checked.diagnostics.len() - errors;
-    let mut counts = Vec::new();
-    if errors > 0 {
-        counts.push(output.paint(Tone::Bad, plural(errors, "error")));
-    }
-    if warnings > 0 {
-        counts.push(output.paint(Tone::Warn, plural(warnings, "warning")));
-    }
-    output.say(format!("{}: {}", checked.source.name(), counts.join(", ")));
 }
 
 pub(super) fn plural(number: usize, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
-/// The source of a file, for what works on text alone.
-pub(super) fn source(file: &Path) -> Result<Source, Fault> {
-    let text = fs::read_to_string(file)
-        .map_err(|e| Fault::external("pipeline.unreadable", format!("{} cannot be read: {e}", file.display())))?;
-    Ok(Source::new(file.display().to_string(), text))
+/// The source of a file, for what works on text alone; or what can be shown of it, with the problem.
+pub(super) fn source(file: &Path) -> Result<Result<Source, (Source, Diagnostic)>, Fault> {
+    let bytes = read(file)?;
+    let name = file.display().to_string();
+    Ok(spec::read_source(name.as_str(), &bytes).map_err(|problem| (spec::shown(name, &bytes), *problem)))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Fault> {
+    fs::read(file)
+        .map_err(|e| Fault::external("pipeline.unreadable", format!("{} cannot be read: {e}", file.display())))
 }

@@ -15,10 +15,12 @@ mod run_id;
 mod secrets;
 mod watch;
 mod words;
+mod workspace;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use millwork_engine::model::Fault;
 
 pub use args::Cli;
 pub use exit::Exit;
@@ -37,6 +39,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => {
             let output = Output::new();
             match command::dispatch(&output, cli.command) {
+                Ok(Exit::Ok) if output.lost().is_some() => {
+                    let why = output.lost().unwrap_or_default();
+                    output.fault(&Fault::external("cli.output", format!("the result cannot be written: {why}")));
+                    Exit::Failed.into()
+                }
                 Ok(exit) => exit.into(),
                 Err(fault) => {
                     output.fault(&fault);

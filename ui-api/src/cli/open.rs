@@ -12,11 +12,16 @@ use millwork_steps::flow::GuardCommand;
 use super::{
     GUARD,
     args::{DurabilityArg, OpenArgs},
-    secrets::EnvSecrets,
+    workspace::Workspace,
 };
 
 /// Opens the engine on a home.
-pub(super) async fn engine(home: PathBuf, registry: Registry, args: &OpenArgs) -> Result<Engine, Fault> {
+pub(super) async fn engine(
+    home: PathBuf,
+    registry: Registry,
+    args: &OpenArgs,
+    workspace: &Workspace,
+) -> Result<Engine, Fault> {
     let mut extensions = Extensions::default();
     let guard = GuardCommand::this_program(GUARD)
         .map_err(|e| Fault::external("cli.program", format!("the path of this program cannot be found: {e}")))?;
@@ -24,14 +29,15 @@ pub(super) async fn engine(home: PathBuf, registry: Registry, args: &OpenArgs) -
     Engine::open(EngineOptions {
         home,
         durability: match args.durability {
-            DurabilityArg::Power => Durability::Power,
-            DurabilityArg::Process => Durability::Process,
+            Some(DurabilityArg::Power) => Durability::Power,
+            Some(DurabilityArg::Process) => Durability::Process,
+            None => workspace.durability(),
         },
-        max_parallel: 0,
-        memory: args.memory,
+        max_parallel: workspace.max_parallel(),
+        memory: args.memory.or(workspace.memory()),
         clock: Arc::new(SystemClock),
         registry,
-        secrets: Arc::new(EnvSecrets),
+        secrets: Arc::new(workspace.secrets()),
         scans: millwork_steps::scans(),
         extensions,
     })

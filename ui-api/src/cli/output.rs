@@ -1,6 +1,7 @@
 use std::{
     fmt::Display,
     io::{IsTerminal, Write},
+    sync::{Arc, OnceLock},
 };
 
 use console::{Style, Term};
@@ -12,6 +13,7 @@ pub struct Output {
     colour: bool,
     terminal: bool,
     width: usize,
+    lost: Arc<OnceLock<String>>,
 }
 
 /// What a piece of text is, and so how it is coloured.
@@ -38,7 +40,7 @@ impl Output {
         let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
         let found = || Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
         let width = asked.or_else(found).unwrap_or(100).clamp(20, 200);
-        Self { colour: terminal && !plain, terminal, width }
+        Self { colour: terminal && !plain, terminal, width, lost: Arc::default() }
     }
 
     /// Whether a person watches.
@@ -58,25 +60,26 @@ impl Output {
 
     /// A result: a line on standard output.
     pub fn result(&self, line: impl Display) {
-        self.write(std::io::stdout().lock(), format!("{line}\n").as_bytes());
+        self.print(format!("{line}\n").as_bytes());
     }
 
     /// A result that has its line breaks already.
     pub fn text(&self, text: &str) {
-        self.write(std::io::stdout().lock(), text.as_bytes());
+        self.print(text.as_bytes());
     }
 
     /// A result as one line of JSON.
     pub fn json(&self, value: &impl Serialize) {
         if let Ok(mut line) = serde_json::to_vec(value) {
             line.push(b'\n');
-            self.write(std::io::stdout().lock(), &line);
+            self.print(&line);
         }
     }
 
     /// A line for people on standard error.
     pub fn say(&self, line: impl Display) {
-        self.write(std::io::stderr().lock(), format!("{line}\n").as_bytes());
+        // Nobody is left to be told that this one failed.
+        let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
     }
 
     /// Text in a tone.
@@ -110,15 +113,20 @@ impl Output {
         }
     }
 
-    /// A reader that went away (`| head`) is no fault of ours.
-    fn write(&self, mut to: impl Write, bytes: &[u8]) {
-        if to
-            .write_all(bytes)
-            .and_then(|()| to.flush())
-            .is_err_and(|e: std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe)
-        {
-            std::process::exit(0);
+    /// A reader that went away (`| head`) is no fault of ours, and stops no run that is under way.
+    fn print(&self, bytes: &[u8]) {
+        let mut to = std::io::stdout().lock();
+        match to.write_all(bytes).and_then(|()| to.flush()) {
+            Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+                let _ = self.lost.set(why.to_string());
+            }
+            Ok(()) | Err(_) => {}
         }
+    }
+
+    /// Why a result could not be written, if one could not.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
     }
 }
 

@@ -12,9 +12,16 @@ pub(super) async fn find(engine: &Engine, text: &str) -> Result<RunId, Fault> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let limit = if text == "last" { 1 } else { LOOKED_THROUGH };
-    let runs = engine.reader().runs(&RunFilter { limit, ..RunFilter::default() }).await?;
-    let ids: Vec<RunId> = runs.into_iter().map(|run| run.id).collect();
+    let last = text == "last";
+    // A run that a step of another started is not what a person calls the last one.
+    let mut ids = Vec::new();
+    for limit in if last { &[50, LOOKED_THROUGH][..] } else { &[LOOKED_THROUGH] } {
+        let runs = engine.reader().runs(&RunFilter { limit: *limit, ..RunFilter::default() }).await?;
+        ids = runs.into_iter().filter(|run| !last || run.parent.is_none()).map(|run| run.id).collect();
+        if !ids.is_empty() {
+            break;
+        }
+    }
     choose(&ids, text)
 }
 

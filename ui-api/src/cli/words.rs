@@ -23,7 +23,7 @@ pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -83,6 +83,14 @@ pub(super) fn wait(wait: &Wait) -> String {
         Wait::Approval { prompt, .. } => format!("for approval: {prompt}"),
         Wait::Run { run } => format!("for {run}"),
         Wait::Budget { resource } => format!("for more budget ({resource})"),
+    }
+}
+
+/// What to say to somebody who named something that is not there.
+pub(super) fn near_or_all(wrong: &str, names: &[&str]) -> String {
+    match millwork_engine::diag::nearest(wrong, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", names.join(", ")),
     }
 }
 

@@ -4,17 +4,17 @@ use std::{
     process::{Command, Output},
 };
 
-fn millwork(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn millwork(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millwork"));
     command.args(arguments).current_dir(folder).env_remove("MILLWORK_HOME").env("NO_COLOR", "1");
     command.output().expect("the binary starts")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
         fs::write(folder.path().join(name), text).expect("a file");
@@ -41,6 +41,7 @@ fn every_command_has_help() {
         "graph",
         "gc",
         "doctor",
+        "selftest",
         "completions",
         "runs list",
         "runs show",
@@ -126,7 +127,7 @@ fn check_shows_problems_in_three_forms() {
     assert!(lines.contains("p.yaml:3:1: error[P0004]"), "{lines}");
     assert!(lines.contains(r#"write ["git", "status"]"#), "{lines}");
     let long = text(&millwork(here.path(), &["check", "p.yaml"]).stderr);
-    assert!(long.contains("stpes: []") && long.contains("^^^^^"), "{long}");
+    assert!(long.contains("stpes: []") && long.contains("─────"), "{long}");
     let json = text(&millwork(here.path(), &["check", "p.yaml", "--format", "json"]).stdout);
     let first: serde_json::Value = serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
     assert_eq!(first["at"]["line"], 3, "{first}");

@@ -10,10 +10,10 @@ use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 
-use super::kinds::{Stage, registry};
+use super::kinds::{Stage, newer_registry, registry};
 use crate::{
     data::{ArtifactInfo, ArtifactStore, Scan, ScanReader, Value},
-    diag::{Diagnostic, Source, Span, TextMap},
+    diag::{Source, Span, TextMap},
     engine::{Durability, Engine, EngineOptions, RunRequest, RunSummary},
     expr::{Expr, Template},
     graph::{Bundle, CheckOptions, Plan, check},
@@ -22,7 +22,7 @@ use crate::{
         ForEachSpec, Key, Node, NodeKind, Order, Permissions, Persist, PipelineSpec, RepeatSpec, Spanned, StepSpec,
         Text,
     },
-    step::{Extensions, SecretProvider},
+    step::{Extensions, Registry, SecretProvider},
     store::{MemoryStore, StateStore},
 };
 
@@ -162,6 +162,16 @@ impl Builder {
 
 /// The plan of a pipeline in YAML; `child.yaml` is there for those who include it.
 pub(super) fn yaml(text: &str) -> Arc<Plan> {
+    yaml_of(text, &registry())
+}
+
+/// The same, by other kinds.
+pub(super) fn yaml_of(text: &str, registry: &Registry) -> Arc<Plan> {
+    try_yaml(text, registry).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// The same, or why it is refused.
+pub(super) fn try_yaml(text: &str, registry: &Registry) -> Result<Arc<Plan>, Fault> {
     const CHILD: &str = "version: 1\nname: child\ninputs:\n  n: {type: int}\nsteps:\n  - id: twice\n    uses: act\n    with: {act: echo, value: \"${{ inputs.n * 2 }}\"}\noutputs:\n  doubled: ${{ steps.twice.outputs.value }}\n";
     let bundle = Bundle {
         path: "p.yaml".into(),
@@ -170,7 +180,7 @@ pub(super) fn yaml(text: &str) -> Arc<Plan> {
         files: [("child.yaml".to_owned(), CHILD.to_owned())].into(),
         kinds: std::collections::BTreeMap::new(),
     };
-    crate::engine::bundle::thaw(&bundle, &registry()).unwrap_or_else(|fault| panic!("{fault}"))
+    crate::engine::bundle::thaw(&bundle, registry)
 }
 
 /// What outlives a crash, and the engine of one life.
@@ -179,6 +189,10 @@ pub(super) struct Lab {
     pub store: Arc<dyn StateStore>,
     pub artifacts: Arc<dyn ArtifactStore>,
     pub stage: Stage,
+    /// The version of the secret.
+    pub secret_version: Arc<Mutex<u32>>,
+    /// Whether kinds are of a newer version.
+    pub newer: bool,
 }
 
 impl Lab {
@@ -186,7 +200,14 @@ impl Lab {
         let home = std::env::temp_dir().join(format!("millwork-runs-{:032x}", rand::random::<u128>()));
         std::fs::create_dir_all(&home).expect("a folder");
         let artifacts = Arc::new(MemoryArtifacts { folder: home.clone(), kept: Mutex::default() });
-        Self { home, store: Arc::new(MemoryStore::new(Arc::new(SystemClock))), artifacts, stage: Stage::new() }
+        Self {
+            home,
+            store: Arc::new(MemoryStore::new(Arc::new(SystemClock))),
+            artifacts,
+            stage: Stage::new(),
+            secret_version: Arc::new(Mutex::new(1)),
+            newer: false,
+        }
     }
 
     /// An engine over the home folder itself: SQLite, locks, artifacts on disk.
@@ -207,8 +228,8 @@ impl Lab {
             max_parallel: 2,
             memory: None,
             clock: Arc::new(SystemClock),
-            registry: registry(),
-            secrets: Arc::new(OneSecret),
+            registry: if self.newer { newer_registry() } else { registry() },
+            secrets: Arc::new(OneSecret(self.secret_version.clone())),
             scans: Arc::new(NoScans),
             extensions,
         }
@@ -218,6 +239,40 @@ impl Lab {
         let engine = self.engine().await;
         let handle = engine.start(plan, RunRequest::default()).await.expect("starts");
         handle.ended(true).await.expect("ends")
+    }
+}
+
+/// Artifacts that are adopted only when told, or not at all.
+#[derive(Debug)]
+pub(super) struct HeldArtifacts {
+    pub inner: Arc<dyn ArtifactStore>,
+    pub gate: tokio::sync::Semaphore,
+    pub fails: bool,
+}
+
+#[async_trait]
+impl ArtifactStore for HeldArtifacts {
+    async fn put(&self, bytes: Vec<u8>) -> Result<ArtifactInfo, Fault> {
+        self.inner.put(bytes).await
+    }
+    async fn adopt(&self, file: PathBuf) -> Result<ArtifactInfo, Fault> {
+        self.gate.acquire().await.expect("open").forget();
+        if self.fails {
+            return Err(Fault::user("test.disk", "the disk is full"));
+        }
+        self.inner.adopt(file).await
+    }
+    async fn get(&self, id: ArtifactId) -> Result<Vec<u8>, Fault> {
+        self.inner.get(id).await
+    }
+    fn local_path(&self, id: ArtifactId) -> Option<PathBuf> {
+        self.inner.local_path(id)
+    }
+    async fn contains(&self, id: ArtifactId) -> Result<bool, Fault> {
+        self.inner.contains(id).await
+    }
+    fn scratch(&self) -> PathBuf {
+        self.inner.scratch()
     }
 }
 
@@ -261,14 +316,14 @@ impl ArtifactStore for MemoryArtifacts {
 }
 
 #[derive(Debug)]
-struct OneSecret;
+struct OneSecret(Arc<Mutex<u32>>);
 
 impl SecretProvider for OneSecret {
     fn open(&self, _: &str) -> Result<Arc<str>, Fault> {
         Ok("hunter22".into())
     }
     fn version(&self, _: &str) -> Result<String, Fault> {
-        Ok("1".to_owned())
+        Ok(self.0.lock().expect("not poisoned").to_string())
     }
 }
 

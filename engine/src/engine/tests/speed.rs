@@ -16,7 +16,6 @@ async fn three_steps_and_many_items() {
     measure("sqlite, process", lab.on_disk().await).await;
 }
 
-#[expect(clippy::print_stderr, reason = "its purpose")]
 async fn measure(name: &str, engine: Engine) {
     let mut b = Builder::new();
     b.step("a", "pure", "echo", "1", |_, _| {});

@@ -31,7 +31,8 @@ impl Decider<'_> {
         while let Some(node) = self.state.queues.to_reuse.first().copied() {
             let outputs = self.state.origin().and_then(|origin| origin.reused.get(&node)).cloned();
             let Some(outputs) = outputs else { break };
-            let (labels, rows) = (std::collections::BTreeMap::new(), None);
+            let labels = self.state.origin().and_then(|origin| origin.reused_labels.get(&node)).cloned();
+            let (labels, rows) = (labels.unwrap_or_default(), None);
             self.emit(Event::StepSucceeded { node, attempt: 0, outputs, labels, rows, reused: true })?;
         }
         Ok(())

@@ -2,7 +2,7 @@ use serde_json::Value as Json;
 
 use super::{Decider, IllegalInput};
 use crate::{
-    model::{Event, Fault, NodeIx, StepStatus, Wait},
+    model::{Event, NodeIx, StepStatus},
     run::state::Phase,
 };
 
@@ -15,13 +15,11 @@ impl Decider<'_> {
         self.emit(Event::WaitEnded { node, answer, by })
     }
 
-    /// Ends a wait whose time has come: a time is the answer, an approval that nobody gave is not.
+    /// Ends a wait whose time has come. What silence means is for the step to say: it is asked again
+    /// with no answer.
     pub(super) fn end_wait(&mut self, node: NodeIx) -> Result<(), IllegalInput> {
-        let Some(wait) = self.state.step_wait(node) else { return Ok(()) };
-        if let Wait::Approval { .. } = wait {
-            let fault = Fault::external("wait.expired", "nobody answered in time");
-            let attempt = self.state.attempt(node);
-            return self.emit(Event::StepFailed { node, attempt, fault, partial: None });
+        if self.state.step_wait(node).is_none() {
+            return Ok(());
         }
         self.emit(Event::WaitEnded { node, answer: Json::Null, by: "time".to_owned() })
     }

@@ -260,6 +260,7 @@ fn parse_plan(plan: &str) -> (Shape, RunOrigin) {
         labels: BTreeMap::new(),
         cause: Cause::Manual,
         only: Vec::new(),
+        reused_labels: BTreeMap::new(),
         reused: BTreeMap::new(),
         deadline: None,
     };

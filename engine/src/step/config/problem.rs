@@ -30,8 +30,9 @@ impl Problem {
     /// The problem at a node, or at a part of it.
     pub(super) fn at(self, node: &Node, span: Span) -> Diagnostic {
         match self {
-            Self::Missing(name) => Diagnostic::new(Code::MissingKey, span, format!("the key `{name}` is missing"))
-                .help(format!("add `{name}:`")),
+            Self::Missing(name) => {
+                Diagnostic::new(Code::MissingKey, span, missing(name)).help(format!("add `{name}:`"))
+            }
             Self::Variant { found, allowed } => {
                 let words = allowed.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
                 Diagnostic::new(Code::WrongShape, span, format!("`{found}` is not one of {words}"))
@@ -71,6 +72,11 @@ fn wrong_type(node: &Node, span: Span, expected: &str) -> Diagnostic {
         (NodeKind::String(_) | NodeKind::Int(_), "a list") => problem.help("write it in brackets to make it a list"),
         _ => problem,
     }
+}
+
+/// What is said of a missing key.
+pub(super) fn missing(name: &str) -> String {
+    format!("the key `{name}` is missing")
 }
 
 /// A literal field holds an expression.

@@ -6,9 +6,13 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{Field, deserializer::NodeDeserializer, problem::Problem};
+use super::{
+    Field,
+    deserializer::NodeDeserializer,
+    problem::{Problem, missing},
+};
 use crate::{
-    diag::{Diagnostic, Span},
+    diag::{Code, Diagnostic, Span},
     spec::{Node, NodeKind},
 };
 
@@ -58,6 +62,13 @@ pub(in crate::step) fn read<C: DeserializeOwned>(with: Option<&Node>) -> Result<
             problems.push(problem);
         }
     }
+    // What is missing because it is misspelt is told once, where it is misspelt.
+    let misspelt: Vec<String> = problems
+        .iter()
+        .filter(|problem| problem.code == Code::UnknownKey)
+        .filter_map(|problem| Some(missing(&problem.suggestion.as_ref()?.replacement)))
+        .collect();
+    problems.retain(|problem| problem.code != Code::MissingKey || !misspelt.contains(&problem.message));
     problems.sort_by_key(|problem| problem.primary.span);
     Err(problems)
 }

@@ -185,11 +185,10 @@ fn every_problem_is_found_at_once() {
         .collect();
     lines.sort();
     let mut expected = vec![
-        "P0004 `c` is not a key of this mapping [a]",
+        "P0004 `c` is not a key of this mapping []",
         "P0004 `qeury` is not a key of this mapping [query]",
         "P0005 the key `a` is missing []",
         "P0005 the key `b` is missing []",
-        "P0005 the key `query` is missing []",
         "P0006 `apend` is not one of `overwrite`, `append` [append]",
         "P0006 `row_cuont` is not one of `not_null`, `row_count`, `fresh` [row_count]",
         "P0006 expected an integer of 0 or more, found -1 []",

@@ -14,7 +14,10 @@ use super::{
     op::{Answer, Create, EventRow, Events, Job, Op, Prepared, PreparedItem, Refusal},
     single,
 };
-use crate::model::{Clock, Digest, RunId};
+use crate::{
+    crash::crash_point,
+    model::{Clock, Digest, RunId},
+};
 
 /// What came of an operation; `None`: not tried, it belongs into the next transaction.
 pub(super) type Outcome = Option<Result<Answer, Refusal>>;
@@ -60,6 +63,7 @@ pub(super) async fn commit(
 
 async fn attempt(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -> Result<Vec<Outcome>, sqlx::Error> {
     let (heads, mut next_key) = begin(conn, jobs).await?;
+    crash_point("writer.locked");
     let mut outcomes = Vec::with_capacity(jobs.len());
     let (mut touched, mut children) = (HashSet::new(), HashSet::new());
     let mut rows = Rows::default();
@@ -95,11 +99,17 @@ async fn attempt(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -
             }
             Op::Append(_) | Op::Create(_) => None,
             Op::Take { run, .. } | Op::Forget { run } if !touched.insert(*run) => None,
-            op => Some(single::apply(conn, op).await?),
+            op => {
+                let done = single::apply(conn, op).await?;
+                crash_point("writer.applied");
+                Some(done)
+            }
         };
         outcomes.push(outcome);
     }
+    crash_point("writer.checked");
     rows.commit(conn).await?;
+    crash_point("writer.committed");
     Ok(outcomes)
 }
 

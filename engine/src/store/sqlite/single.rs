@@ -20,11 +20,18 @@ type Applied = Result<Result<Answer, Refusal>, sqlx::Error>;
 pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
     match op {
         Op::Create(_) | Op::Append(_) => Ok(Err(StoreError::Broken("an append outside a group".into()).into())),
-        Op::Take { run, owner } => {
-            let sql = "UPDATE runs SET epoch = epoch + 1, owner = ? WHERE id = ? RETURNING epoch";
-            let query = sqlx::query_scalar::<_, i64>(sql).bind(owner.to_string()).bind(run.to_string());
-            let record = |epoch| Answer::Owner(OwnerRecord { owner: *owner, epoch: epoch as u64 });
-            Ok(query.fetch_optional(conn).await?.map(record).ok_or(StoreError::NoRun(*run).into()))
+        Op::Take { run, owner, after } => {
+            let sql = "SELECT epoch FROM runs WHERE id = ?";
+            let epoch = sqlx::query_scalar::<_, i64>(sql).bind(run.to_string()).fetch_optional(&mut *conn).await?;
+            let Some(epoch) = epoch.map(|epoch| epoch as u64) else {
+                return Ok(Err(StoreError::NoRun(*run).into()));
+            };
+            if epoch != *after {
+                return Ok(Err(StoreError::NotOwner { current: epoch }.into()));
+            }
+            let sql = "UPDATE runs SET epoch = epoch + 1, owner = ? WHERE id = ?";
+            sqlx::query(sql).bind(owner.to_string()).bind(run.to_string()).execute(conn).await?;
+            Ok(Ok(Answer::Owner(OwnerRecord { owner: *owner, epoch: epoch + 1 })))
         }
         Op::Forget { run } => forget(conn, *run).await,
         Op::Sweep => sweep(conn).await,
@@ -42,7 +49,7 @@ pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
             let query = sqlx::query_scalar::<_, i64>(sql).bind(kind).bind(by).bind(at).bind(run.to_string());
             Ok(query.fetch_optional(conn).await?.map(Answer::Number).ok_or(StoreError::NoRun(*run).into()))
         }
-        Op::Intend { key, request, reserve } => intend(conn, key, *request, reserve).await,
+        Op::Intend { key, request, reserve, epoch } => intend(conn, key, *request, reserve, *epoch).await,
         Op::Finish { key, request, result, settle } => finish(conn, key, *request, result, settle).await,
         Op::Release { key } => release(conn, key).await,
         Op::Limit { scope, resource, limit } => {
@@ -98,6 +105,7 @@ async fn sweep(conn: &mut SqliteConnection) -> Applied {
 /// How a journal key stands.
 struct Standing {
     run: i64,
+    epoch: u64,
     part: Option<Part>,
 }
 
@@ -108,17 +116,20 @@ struct Part {
 }
 
 async fn standing(conn: &mut SqliteConnection, key: &JournalKey) -> Result<Result<Standing, StoreError>, sqlx::Error> {
-    let sql = "SELECT r.key, j.request, j.reserved, j.result IS NOT NULL FROM runs r LEFT JOIN journal j \
+    let sql = "SELECT r.key, j.request, j.reserved, j.result IS NOT NULL, r.epoch FROM runs r LEFT JOIN journal j \
          ON j.run = r.key AND j.node = ? AND j.item = ? AND j.key = ? WHERE r.id = ?";
     let query = sqlx::query(sql).bind(or_whole(key.node.map(|n| n.0))).bind(or_whole(key.item));
     let row = query.bind(&key.key).bind(key.run.to_string()).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(Err(StoreError::NoRun(key.run))) };
     let run = row.try_get(0)?;
-    let Some(request) = row.try_get::<Option<Vec<u8>>, _>(1)? else { return Ok(Ok(Standing { run, part: None })) };
+    let epoch = row.try_get::<i64, _>(4)? as u64;
+    let Some(request) = row.try_get::<Option<Vec<u8>>, _>(1)? else {
+        return Ok(Ok(Standing { run, epoch, part: None }));
+    };
     let reserved = row.try_get::<Option<String>, _>(2)?.map_or(Ok(Reservation::default()), |r| codec::from_json(&r));
     let done = row.try_get(3)?;
     let part = codec::digest(&request).and_then(|request| Ok(Part { request, reserved: reserved?, done }));
-    Ok(part.map(|part| Standing { run, part: Some(part) }))
+    Ok(part.map(|part| Standing { run, epoch, part: Some(part) }))
 }
 
 /// Every scope that a key's amounts count in, with its line for each resource that has one.
@@ -170,11 +181,20 @@ fn book(batch: &mut Batch, chain: &[ChainLine], changes: &[(Resource, i64, u64)]
     });
 }
 
-async fn intend(conn: &mut SqliteConnection, key: &JournalKey, request: Digest, reserve: &Reservation) -> Applied {
+async fn intend(
+    conn: &mut SqliteConnection,
+    key: &JournalKey,
+    request: Digest,
+    reserve: &Reservation,
+    epoch: u64,
+) -> Applied {
     let standing = match standing(conn, key).await? {
         Ok(standing) => standing,
         Err(error) => return Ok(Err(error.into())),
     };
+    if standing.epoch != epoch {
+        return Ok(Err(StoreError::NotOwner { current: standing.epoch }.into()));
+    }
     if let Some(part) = standing.part {
         return Ok(if part.request == request { Ok(Answer::Done) } else { Err(Refusal::Fault(ledger::changed(key))) });
     }

@@ -80,8 +80,8 @@ impl RunWriter for SqliteStore {
         }
     }
 
-    async fn take(&self, run: RunId, owner: OwnerId) -> Result<OwnerRecord, StoreError> {
-        match self.writer.store(Op::Take { run, owner }).await? {
+    async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
+        match self.writer.store(Op::Take { run, owner, after }).await? {
             Answer::Owner(record) => Ok(record),
             _ => unexpected(),
         }
@@ -181,8 +181,8 @@ impl JournalStore for SqliteStore {
         Ok(self.reader.entry(key).await?)
     }
 
-    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation) -> Result<(), Fault> {
-        self.writer.journal(Op::Intend { key: key.clone(), request, reserve: reserve.clone() }).await
+    async fn intend(&self, key: &JournalKey, request: Digest, reserve: &Reservation, epoch: u64) -> Result<(), Fault> {
+        self.writer.journal(Op::Intend { key: key.clone(), request, reserve: reserve.clone(), epoch }).await
     }
 
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {

@@ -126,7 +126,7 @@ async fn processes_share_a_budget() {
     let request = crate::model::Digest::of(b"r");
     let ten = Reservation(vec![(Resource::NanoUsd, 6), (Resource::NanoUsd, 4)]);
     let (key_a, key_b) = (key(1), key(2));
-    let (x, y) = tokio::join!(a.intend(&key_a, request, &ten), b.intend(&key_b, request, &ten));
+    let (x, y) = tokio::join!(a.intend(&key_a, request, &ten, 1), b.intend(&key_b, request, &ten, 1));
     assert!(x.is_ok() != y.is_ok(), "{x:?} {y:?}");
     let fault = x.err().or(y.err()).unwrap();
     assert!(fault.message.contains("0.000000010 USD"), "{}", fault.message);

@@ -13,7 +13,10 @@ use super::{
     group::{self, Outcome},
     op::{Answer, Job, Op, Refusal},
 };
-use crate::model::{Clock, Fault};
+use crate::{
+    crash::crash_point,
+    model::{Clock, Fault},
+};
 
 /// Operations in one transaction at most, so that nobody waits long behind a crowd.
 const GROUP: usize = 1024;
@@ -91,6 +94,7 @@ async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mps
         } else if queue.recv_many(&mut messages, GROUP).await == 0 {
             break None;
         }
+        crash_point("writer.received");
         let mut closing = None;
         let jobs = messages.drain(..).filter_map(|message| match message {
             Message::Do(job) => Some(*job),
@@ -102,14 +106,17 @@ async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mps
         let jobs: Vec<Job> = jobs.collect();
         written |= !jobs.is_empty();
         settle(&mut conn, &*clock, jobs).await;
+        crash_point("writer.answered");
         if closing.is_some() {
             break closing;
         }
     };
     queue.close();
+    crash_point("writer.closing");
     if let Err(error) = conn.close().await {
         tracing::debug!(%error, "the state was not closed in good order");
     }
+    crash_point("writer.closed");
     if let Some(closed) = closed {
         let _ = closed.send(());
     }
@@ -179,4 +186,5 @@ async fn checkpoint(conn: &mut SqliteConnection) {
     if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(conn).await {
         tracing::debug!(%error, "the write-ahead log was not emptied");
     }
+    crash_point("writer.emptied");
 }

@@ -24,17 +24,17 @@ steps:
   - id: note
     uses: shell
     env: {DIR: "${{ inputs.dir }}"}
-    with: {command: [sh, -c, 'echo "end $MILLWORK_ATTEMPT_KEY child" >> "$DIR/ledger"; echo child']}
+    with: {command: [sh, -c, 'echo "end $MILLWORK_KEY child" >> "$DIR/ledger"; echo child']}
 outputs:
   twice: "${{ inputs.n * 2 }}"
   said: "${{ trim(steps.note.outputs.stdout) }}"
 "#;
 
 /// An effect: a line when it begins, a little work, a line when it ends.
-const EFFECT: &str = r#"echo "begin $MILLWORK_ATTEMPT_KEY" >> "$DIR/ledger"; sleep 0.0$PAUSE; echo "end $MILLWORK_ATTEMPT_KEY $WHAT" >> "$DIR/ledger"; echo "$WHAT""#;
+const EFFECT: &str = r#"echo "begin $MILLWORK_KEY" >> "$DIR/ledger"; sleep 0.0$PAUSE; echo "end $MILLWORK_KEY $WHAT" >> "$DIR/ledger"; echo "$WHAT""#;
 
 /// Fails the first time with a status that the policy retries.
-const FLAKY: &str = r#"if [ ! -e "$DIR/seen-$WHAT" ]; then : > "$DIR/seen-$WHAT"; exit 75; fi; echo "end $MILLWORK_ATTEMPT_KEY $WHAT" >> "$DIR/ledger"; echo "$WHAT""#;
+const FLAKY: &str = r#"if [ ! -e "$DIR/seen-$WHAT" ]; then : > "$DIR/seen-$WHAT"; exit 75; fi; echo "end $MILLWORK_KEY $WHAT" >> "$DIR/ledger"; echo "$WHAT""#;
 
 /// Counts how often it ran: `repeat` goes on until it is 3.
 const COUNT: &str = r#"echo x >> "$DIR/count"; wc -l < "$DIR/count""#;
@@ -44,7 +44,7 @@ pub fn generate(seed: u64) -> Generated {
     let mut build = Build::new(StdRng::seed_from_u64(seed));
     build.table();
     for _ in 0..build.rng.random_range(5..=12) {
-        match build.rng.random_range(0..14) {
+        match build.rng.random_range(0..15) {
             0 => build.table(),
             1 | 2 => build.sql(),
             3 => build.check(),
@@ -56,6 +56,7 @@ pub fn generate(seed: u64) -> Generated {
             10 => build.body(),
             11 => build.wait(),
             12 => build.sub_pipeline(),
+            13 => build.large(),
             _ => build.conditional(),
         }
     }
@@ -101,7 +102,9 @@ impl Build {
     fn table(&mut self) {
         let id = self.id("table");
         let rows = self.rng.random_range(0..40);
-        let mut text = format!("- id: {id}\n  uses: table.read\n  with:\n    format: csv\n    schema: {{k: int, v: int}}\n    inline: |\n      k,v\n");
+        let mut text = format!(
+            "- id: {id}\n  uses: table.read\n  with:\n    format: csv\n    schema: {{k: int, v: int}}\n    inline: |\n      k,v\n"
+        );
         for _ in 0..rows {
             let _ = writeln!(text, "      {},{}", self.rng.random_range(0..6), self.rng.random_range(-50..50));
         }
@@ -115,7 +118,9 @@ impl Build {
         let query = if a == b || self.rng.random_bool(0.5) {
             format!("select k, sum(v) as v from {a} where v >= $low group by k order by k")
         } else {
-            format!("select a.k, a.v + b.v as v from {a} a join {b} b on a.k = b.k where a.v >= $low order by 1, 2 limit 50")
+            format!(
+                "select a.k, a.v + b.v as v from {a} a join {b} b on a.k = b.k where a.v >= $low order by 1, 2 limit 50"
+            )
         };
         let low = self.rng.random_range(-30..10);
         self.step(&format!("- id: {id}\n  uses: sql\n  with:\n    query: {query}\n    params: {{low: {low}}}"));
@@ -165,7 +170,7 @@ impl Build {
 
     fn flaky(&mut self) {
         let id = self.id("flaky");
-        let retry = "\n  retry: {max_attempts: 4, delay: 20ms, exit_codes: [75]}";
+        let retry = "\n  retry: {max_attempts: 4, delay: 20ms, on_exit_codes: [75]}";
         self.step(&(Self::shell(&id, FLAKY, &id, 0) + retry));
         self.output(&id, &format!("trim(steps.{id}.outputs.stdout)"));
     }
@@ -190,10 +195,24 @@ impl Build {
 
     fn body(&mut self) {
         let id = self.id("body");
-        let first = Self::shell("first", EFFECT, &format!("{id}-first-${{{{ item }}}}"), 1).replace('\n', "\n    ");
-        let second =
-            Self::shell("second", EFFECT, "${{ trim(steps.first.outputs.stdout) }}-second", 1).replace('\n', "\n    ");
-        self.step(&format!("- id: {id}\n  for_each: \"${{{{ ['a', 'b', 'c'] }}}}\"\n  steps:\n    {first}\n    {second}"));
+        let (one, two) = (format!("first_{id}"), format!("second_{id}"));
+        let first = Self::shell(&one, EFFECT, &format!("{id}-first-${{{{ item }}}}"), 1).replace('\n', "\n    ");
+        let what = format!("${{{{ trim(steps.{one}.outputs.stdout) }}}}-second");
+        let second = Self::shell(&two, EFFECT, &what, 1).replace('\n', "\n    ");
+        self.step(&format!(
+            "- id: {id}\n  for_each: \"${{{{ ['a', 'b', 'c'] }}}}\"\n  steps:\n    {first}\n    {second}"
+        ));
+        self.output(&id, &format!("steps.{id}.outputs.stdout"));
+    }
+
+    /// Outputs of a row, or of an artifact.
+    fn large(&mut self) {
+        let id = self.id("large");
+        let bytes = if self.rng.random_bool(0.5) { 20_000 } else { 300_000 };
+        let script =
+            format!(r#"head -c {bytes} /dev/zero | tr "\0" z; echo "end $MILLWORK_KEY $WHAT" >> "$DIR/ledger""#);
+        self.step(&Self::shell(&id, &script, &id, 0));
+        self.output(&id, &format!("length(steps.{id}.outputs.stdout)"));
     }
 
     fn wait(&mut self) {
@@ -229,7 +248,7 @@ impl Build {
 
     fn finish(self, seed: u64) -> Generated {
         let yaml = format!(
-            "version: 1\nname: selftest_{seed}\ninputs:\n  dir: {{type: string}}\nsteps:\n{}finally:\n  - id: last\n    uses: shell\n    env: {{DIR: \"${{{{ inputs.dir }}}}\"}}\n    with: {{command: [sh, -c, 'echo \"end $MILLWORK_ATTEMPT_KEY last\" >> \"$DIR/ledger\"']}}\noutputs:\n{}  n: \"${{{{ 1 }}}}\"\n",
+            "version: 1\nname: selftest_{seed}\ninputs:\n  dir: {{type: string}}\nsteps:\n{}finally:\n  - id: last\n    uses: shell\n    env: {{DIR: \"${{{{ inputs.dir }}}}\"}}\n    with: {{command: [sh, -c, 'echo \"end $MILLWORK_KEY last\" >> \"$DIR/ledger\"']}}\noutputs:\n{}  n: \"${{{{ 1 }}}}\"\n",
             self.steps, self.outputs
         );
         Generated { yaml, child: ("child.yaml", CHILD), forms: self.forms }
@@ -252,6 +271,6 @@ mod tests {
         for seed in 0..40 {
             seen.extend(generate(seed).forms);
         }
-        assert_eq!(seen.len(), 13, "{seen:?}");
+        assert_eq!(seen.len(), 14, "{seen:?}");
     }
 }

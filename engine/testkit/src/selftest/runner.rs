@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -83,6 +83,12 @@ struct Case<'a> {
     pipeline: PathBuf,
 }
 
+/// What was recorded as succeeded when the process was killed, and how many lines the ledger had.
+struct Snapshot {
+    done: BTreeSet<String>,
+    lines: usize,
+}
+
 /// What a finished run left behind.
 struct Traces {
     outputs: Json,
@@ -124,8 +130,9 @@ impl<'a> Case<'a> {
         let run = self.start(Side::Clean)?;
         let clean = self.traces(Side::Clean, run)?;
         let usual = began.elapsed();
-        let killed = self.killed(rng, usual, kills, outcome)?;
-        self.compare(&clean, &killed, outcome)
+        let (killed, snapshots) = self.killed(rng, usual, kills, outcome)?;
+        self.compare(&clean, &killed, outcome)?;
+        snapshots.iter().try_for_each(|snapshot| self.none_again(&killed, snapshot))
     }
 
     fn killed(
@@ -134,10 +141,11 @@ impl<'a> Case<'a> {
         usual: Duration,
         kills: u32,
         outcome: &mut Outcome,
-    ) -> Result<Traces, SelftestError> {
+    ) -> Result<(Traces, Vec<Snapshot>), SelftestError> {
         let wanted = rng.random_range(1..=6_u32).min(kills - outcome.kills);
         let mut child = self.start(Side::Killed)?;
         let mut done = 0;
+        let mut snapshots = Vec::new();
         while done < wanted {
             std::thread::sleep(usual.mul_f64(rng.random_range(0.0..0.9)));
             if child.try_wait()?.is_some() {
@@ -147,36 +155,44 @@ impl<'a> Case<'a> {
             child.wait()?;
             done += 1;
             outcome.kills += 1;
-            child = self.after_kill()?;
+            child = self.after_kill(&mut snapshots)?;
         }
         let resumed = child.wait_with_output()?;
         if !resumed.status.success() {
             return Err(self.broken(format!(
                 "after {done} kills the run ended with {}: {}",
                 resumed.status,
-                tail(&resumed.stderr)
+                why(&resumed)
             )));
         }
-        self.read_traces(Side::Killed, &resumed.stdout)
+        Ok((self.read_traces(Side::Killed, &resumed.stdout)?, snapshots))
     }
 
-    /// Checks that the dead process's children do nothing more, then resumes, watching that no step
-    /// that was recorded runs again.
-    fn after_kill(&self) -> Result<Child, SelftestError> {
+    /// Checks that the dead process's children do nothing more, notes what is recorded, then goes on.
+    fn after_kill(&self, snapshots: &mut Vec<Snapshot>) -> Result<Child, SelftestError> {
         let ledger = self.work(Side::Killed).join("ledger");
-        std::thread::sleep(Duration::from_millis(25));
+        std::thread::sleep(Duration::from_millis(50));
         let before = Ledger::read(&ledger);
-        std::thread::sleep(Duration::from_millis(75));
+        std::thread::sleep(Duration::from_millis(80));
         let after = Ledger::read(&ledger);
         if before != after {
             let late = &after.0[before.0.len().min(after.0.len())..];
             return Err(self.broken(format!("an effect appeared after its engine was killed: {late:?}")));
         }
-        let Some(run) = self.newest_run()? else { return Ok(self.start(Side::Killed)?) };
-        let done = self.recorded(&run)?;
-        fs::write(self.folder.join("recorded.json"), serde_json::to_vec(&done).unwrap_or_default())?;
-        fs::write(self.folder.join("recorded.at"), after.0.len().to_string())?;
-        Ok(self.command(Side::Killed).args(["runs", "resume", &run, "--json"]).args(self.home(Side::Killed)).spawn()?)
+        let Some(run) = self.newest_run()? else { return self.start(Side::Killed) };
+        let shown = self.ask(&["runs", "show", &run, "--json"])?;
+        let text = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let steps = shown.get("steps").and_then(Json::as_array).into_iter().flatten();
+        let done = steps.filter(|step| text(step, "status") == "succeeded").map(|step| text(step, "id")).collect();
+        snapshots.push(Snapshot { done, lines: after.0.len() });
+        let mut command = self.command(Side::Killed);
+        if text(&shown, "status") == "succeeded" {
+            // Killed after its end: nothing is left to do but to tell.
+            command.args(["runs", "show", &run, "--json"]);
+        } else {
+            command.args(["runs", "resume", &run, "--json", "--memory", &self.options.memory]);
+        }
+        Ok(command.args(self.home(Side::Killed)).spawn()?)
     }
 
     fn compare(&self, clean: &Traces, killed: &Traces, outcome: &mut Outcome) -> Result<(), SelftestError> {
@@ -190,22 +206,20 @@ impl<'a> Case<'a> {
             return Err(self.broken(format!("effects differ: {odd:?}")));
         }
         if clean.files != killed.files {
-            let odd: Vec<_> = clean.files.keys().filter(|name| killed.files.get(*name) != clean.files.get(*name)).collect();
+            let odd: Vec<_> =
+                clean.files.keys().filter(|name| killed.files.get(*name) != clean.files.get(*name)).collect();
             let extra: Vec<_> = killed.files.keys().filter(|name| !clean.files.contains_key(*name)).collect();
             return Err(self.broken(format!("files differ: {odd:?}, only in the killed run: {extra:?}")));
         }
-        self.none_again(killed)?;
         outcome.effects += theirs.len();
         outcome.repeated += theirs.values().map(|n| n - 1).sum::<usize>();
         Ok(())
     }
 
-    /// No step that was recorded as succeeded at the last kill has a line after it.
-    fn none_again(&self, killed: &Traces) -> Result<(), SelftestError> {
-        let Ok(bytes) = fs::read(self.folder.join("recorded.json")) else { return Ok(()) };
-        let done: BTreeSet<String> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let at = fs::read_to_string(self.folder.join("recorded.at")).ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-        let again = killed.ledger.0.iter().skip(at).find(|line| done.contains(line.key.as_str()));
+    /// No step that was recorded as succeeded at a kill has a line after it.
+    fn none_again(&self, killed: &Traces, snapshot: &Snapshot) -> Result<(), SelftestError> {
+        let step = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
+        let again = killed.ledger.0.iter().skip(snapshot.lines).find(|line| snapshot.done.contains(&step(&line.key)));
         match again {
             Some(line) => Err(self.broken(format!("`{}` was recorded as succeeded and ran again", line.key))),
             None => Ok(()),
@@ -223,7 +237,7 @@ impl<'a> Case<'a> {
     fn traces(&self, side: Side, child: Child) -> Result<Traces, SelftestError> {
         let output = child.wait_with_output()?;
         if !output.status.success() {
-            return Err(self.broken(format!("the {} run ended with {}: {}", side.name(), output.status, tail(&output.stderr))));
+            return Err(self.broken(format!("the {} run ended with {}: {}", side.name(), output.status, why(&output))));
         }
         self.read_traces(side, &output.stdout)
     }
@@ -243,23 +257,28 @@ impl<'a> Case<'a> {
     }
 
     fn newest_run(&self) -> Result<Option<String>, SelftestError> {
-        let listed = self.ask(&["runs", "list", "--json"])?;
-        let top = listed.as_array().into_iter().flatten().find(|run| run.get("parent").is_none_or(Json::is_null));
-        Ok(top.and_then(|run| run.get("id")?.as_str()).map(str::to_owned))
-    }
-
-    fn recorded(&self, run: &str) -> Result<BTreeSet<String>, SelftestError> {
-        let shown = self.ask(&["runs", "show", run, "--json"])?;
-        let steps = shown.get("steps").and_then(Json::as_array).into_iter().flatten();
-        let done = steps.filter(|step| step.get("status").and_then(Json::as_str) == Some("succeeded"));
-        Ok(done.filter_map(|step| step.get("id")?.as_str().map(str::to_owned)).collect())
+        if !self.folder.join(Side::Killed.name()).join("home/state.db").exists() {
+            return Ok(None);
+        }
+        let listed = self.output(&["runs", "list", "--json"])?;
+        let runs = listed.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+        let mut top = runs.filter(|run| run.get("parent").is_none_or(Json::is_null));
+        Ok(top.next().and_then(|run| run.get("run")?.as_str().map(str::to_owned)))
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<Json, SelftestError> {
+        let output = self.output(arguments)?;
+        serde_json::from_str(&output)
+            .map_err(|_| self.broken(format!("`millwork {}` gave no JSON: {output}", arguments.join(" "))))
+    }
+
+    fn output(&self, arguments: &[&str]) -> Result<String, SelftestError> {
         let output = self.command(Side::Killed).args(arguments).args(self.home(Side::Killed)).output()?;
-        serde_json::from_slice(&output.stdout).map_err(|_| {
-            self.broken(format!("`millwork {}` gave no JSON: {}", arguments.join(" "), tail(&output.stderr)))
-        })
+        if !output.status.success() {
+            let what = format!("`millwork {}` ended with {}", arguments.join(" "), output.status);
+            return Err(self.broken(format!("{what}: {}", tail(&output.stderr))));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn command(&self, side: Side) -> Command {
@@ -302,6 +321,13 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) ->
         files.insert(format!("{parent}/{name}"), fs::read(&path)?);
     }
     Ok(())
+}
+
+/// The last line on standard output, which is the summary, or else the end of standard error.
+fn why(output: &Output) -> String {
+    let stdout = tail(&output.stdout);
+    let summary = stdout.lines().last().filter(|line| line.contains("\"fault\""));
+    summary.map_or_else(|| tail(&output.stderr), str::to_owned)
 }
 
 fn tail(bytes: &[u8]) -> String {

@@ -89,6 +89,7 @@ impl Scenario {
             labels: BTreeMap::new(),
             cause: Cause::Manual,
             only,
+            reused_labels: BTreeMap::new(),
             reused,
             deadline,
         };

@@ -84,7 +84,7 @@ fn judge(test: &Test, found: i64) -> (i64, String) {
             (i64::from(low || high), format!("{found} rows, expected {bounds}"))
         }
         Test::Fresh { since, .. } => {
-            let said = if found > 0 { format!("nothing since {}", since) } else { "recent".to_owned() };
+            let said = if found > 0 { format!("nothing since {since}") } else { "recent".to_owned() };
             (found, said)
         }
         _ => (found, format!("{found} {}", if found == 1 { "row" } else { "rows" })),

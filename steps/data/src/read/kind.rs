@@ -80,7 +80,10 @@ steps:
         {
             let spans = config.schema.values().map(|written| written.span);
             let span = spans.reduce(Span::to).unwrap_or_default();
-            return Err(vec![Diagnostic::new(Code::TableSchema, span, message)]);
+            return Err(vec![
+                Diagnostic::new(Code::TableSchema, span, message)
+                    .help("correct `schema:`, or leave it out: the columns are then those of the file"),
+            ]);
         }
         let ty = promised.or(found).map_or_else(Type::any_table, Type::table);
         Ok(Ports::none().output("table", ty, "the rows of the files, in order"))

@@ -5,4 +5,5 @@ mod kind;
 mod load;
 
 pub use kind::TableRead;
+#[cfg(test)]
 pub(crate) use load::{Reading, inline_table};

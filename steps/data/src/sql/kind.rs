@@ -58,7 +58,7 @@ impl StepKind for Sql {
     const VERSION: u32 = 1;
     const EFFECT: Effect = Effect::Pure;
     const SUMMARY: &'static str = "Queries tables with SQL, planned against their columns before the run.";
-    const EXAMPLE: &'static str = r#"version: 1
+    const EXAMPLE: &'static str = r"version: 1
 name: sql_example
 steps:
   - id: flights
@@ -78,7 +78,7 @@ steps:
         where origin = $origin
         group by carrier
       params: {origin: JFK}
-"#;
+";
 
     /// A query that asks for the time or for chance gives another result each time.
     fn effect(config: &SqlConfig) -> Effect {

@@ -49,7 +49,9 @@ pub(crate) fn parse(text: &str) -> Result<Query, Vec<Problem>> {
         Some(statement) if statements.is_empty() && is_query(&statement) => {
             Ok(Query { text: text.to_owned(), statement })
         }
-        None => Err(vec![Problem::new(Code::SqlStatement, place::whole(text), "the query is empty")]),
+        None => {
+            Err(vec![Problem::new(Code::SqlStatement, place::whole(text), "the query is empty").help("write a SELECT")])
+        }
         Some(_) => {
             let what = if statements.is_empty() { "this is not a query" } else { "there is more than one statement" };
             Err(vec![

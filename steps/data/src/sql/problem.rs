@@ -138,7 +138,9 @@ fn one(text: &str, error: &DataFusionError) -> Problem {
                 let near = rest.split("Did you mean '").nth(1).and_then(|r| r.split('\'').next()).unwrap_or_default();
                 let at = place::find_word(text, &name).unwrap_or(everywhere);
                 let problem = Problem::new(Code::SqlFunction, at, format!("there is no function `{name}`"));
-                return problem.near(&name, [near.to_owned()]);
+                return problem
+                    .help("functions are those of standard SQL, such as avg, count, coalesce, date_trunc and extract")
+                    .near(&name, [near.to_owned()]);
             }
             let named = message.split('\'').nth(1).and_then(|word| place::find_word(text, word));
             let at = named.or_else(|| function_in(text, &message)).unwrap_or(everywhere);
@@ -202,8 +204,37 @@ pub(super) fn tidy(message: &str) -> String {
         text = text.trim_start_matches(noise);
     }
     let text = text.split("\nThis issue was likely caused by a bug").next().unwrap_or(text);
+    let text = text.split(": While expanding wildcard").next().unwrap_or(text);
+    let text = in_our_words(text);
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
     lines.join("; ").trim_end_matches('.').to_owned()
+}
+
+/// Types by the names that pipelines have for them.
+fn in_our_words(text: &str) -> String {
+    const WORDS: &[(&str, &str)] = &[
+        ("LargeUtf8", "string"),
+        ("Utf8View", "string"),
+        ("Utf8", "string"),
+        ("UInt64", "int"),
+        ("Int64", "int"),
+        ("Int32", "int"),
+        ("Float64", "float"),
+        ("Boolean", "bool"),
+        ("Date32", "date"),
+    ];
+    let mut text = text.to_owned();
+    for (theirs, ours) in WORDS {
+        // A call such as `Int64(1)` is how a literal is shown; a type has no bracket behind it.
+        let parts: Vec<&str> = text.split(theirs).collect();
+        let mut out = parts[0].to_owned();
+        for part in &parts[1..] {
+            out.push_str(if part.starts_with('(') { theirs } else { ours });
+            out.push_str(part);
+        }
+        text = out;
+    }
+    text
 }
 
 fn lower_first(text: &str) -> String {

@@ -6,4 +6,4 @@ mod partition;
 mod save;
 
 pub use kind::TableWrite;
-pub use save::Mode;
+pub(crate) use save::Mode;

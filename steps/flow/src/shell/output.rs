@@ -116,7 +116,8 @@ pub(super) fn outputs(format: Format, ty: Option<&Type>, stdout: Vec<u8>, code: 
             let found = Type::of(&value);
             match ty {
                 Some(ty) if !found.fits(ty) => return Err(unreadable(format!("has type {found}, not {ty}"))),
-                _ => output.value("stdout", trimmed).value("value", value),
+                Some(ty) => output.value("stdout", trimmed).value("value", as_declared(value, ty)),
+                None => output.value("stdout", trimmed).value("value", value),
             }
         }
         Format::Csv => {
@@ -130,6 +131,22 @@ pub(super) fn outputs(format: Format, ty: Option<&Type>, stdout: Vec<u8>, code: 
             rows.map_or(output.clone(), |rows| output.rows(rows))
         }
     })
+}
+
+/// JSON writes some floats without a point: where a float is declared, an int is one.
+fn as_declared(value: Value, ty: &Type) -> Value {
+    match (value, ty.required()) {
+        (Value::Int(i), Type::Float) => Value::Float(i as f64),
+        (Value::List(items), Type::List(of)) => Value::list(items.iter().map(|item| as_declared(item.clone(), of))),
+        (Value::Map(entries), Type::Map(of)) => {
+            Value::map(entries.iter().map(|(key, value)| (key.clone(), as_declared(value.clone(), of))))
+        }
+        (Value::Map(entries), Type::Object(object)) => Value::map(entries.iter().map(|(key, value)| {
+            let value = value.clone();
+            (key.clone(), object.fields.get(key).map_or(value.clone(), |ty| as_declared(value, ty)))
+        })),
+        (value, _) => value,
+    }
 }
 
 /// A JSON value of an outside program: no tag in it has a meaning.
@@ -167,6 +184,20 @@ mod tests {
         assert!(outputs(Format::Json, Some(&ty), b"{\"n\": 1}".to_vec(), 0).is_ok());
         let fault = outputs(Format::Json, Some(&ty), b"{\"n\": \"1\"}".to_vec(), 0).expect_err("another type");
         assert!(fault.message.contains("object{n: string}, not object{n: int}"), "{}", fault.message);
+    }
+
+    #[test]
+    fn an_int_where_a_float_is_declared_is_one() {
+        for (ty, text, expected) in [
+            ("float", "24", "24.0"),
+            ("list<float?>", "[1, null, 2.5]", "[1.0,null,2.5]"),
+            ("object{a: float, b: int}", r#"{"a": 1, "b": 1}"#, r#"{"a":1.0,"b":1}"#),
+        ] {
+            let ty = Type::parse(ty).expect("a type");
+            let outputs = outputs(Format::Json, Some(&ty), text.as_bytes().to_vec(), 0).expect("outputs");
+            let value = outputs.values.iter().find(|(name, _)| name.to_string() == "value").expect("a value");
+            assert_eq!(value.1.to_string(), expected);
+        }
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub(super) async fn waiting(engine: &Engine, run: RunId) -> Result<Vec<(String, 
         after = last.seq;
         for recorded in page {
             match recorded.event {
+                Event::StepWaiting { node, wait: Wait::Budget { resource }, .. } => {
+                    prompts[node.index()] =
+                        Some(format!("{resource}; grant more with --value usd=1.50 or tokens=20000"));
+                }
                 Event::StepWaiting { node, wait: Wait::Approval { prompt, .. }, .. } => {
                     prompts[node.index()] = Some(prompt);
                 }

@@ -8,6 +8,7 @@ use crate::cli::{
     args::CheckFormat,
     load,
     output::{Output, Tone},
+    workspace::Workspace,
 };
 
 /// Every problem of every pipeline.
@@ -27,7 +28,7 @@ pub(super) fn check(
     }
     let mut bad = false;
     for file in &files {
-        let checked = load::check(file, &registry, read_files, strict)?;
+        let checked = load::check(file, &registry, read_files, strict, &Workspace::of_file(output, file)?)?;
         let error = checked.diagnostics.iter().any(|problem| strict || problem.severity == Severity::Error);
         bad |= error;
         match format {

@@ -5,12 +5,14 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use millwork_engine::{
-    data::{Table, TableForm, Type, Value},
+    data::{Table, Type, Value},
     diag::Span,
     model::Fault,
     spec::{Node, value_of},
+    step::TableAccess,
 };
 use millwork_steps::flow::csv;
+use serde_json::Value as Json;
 
 /// Something that did not come out as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,20 +53,31 @@ fn csv_of(node: &Node) -> Option<&str> {
 }
 
 /// Compares what a run gave with what is written. Tables are equal with the same rows in any order.
-pub(super) async fn compare(what: &str, expected: &Node, found: &Value) -> Result<Option<Difference>, Fault> {
+pub(super) async fn compare(
+    what: &str,
+    expected: &Node,
+    found: &Value,
+    tables: &TableAccess,
+) -> Result<Option<Difference>, Fault> {
     if let Some(text) = csv_of(expected) {
         let Value::Table(table) = found else {
             return Ok(Some(Difference::new(what, expected.span, "a table", found.to_string())));
         };
-        return compare_table(what, expected.span, text, table).await;
+        return compare_table(what, expected.span, text, table, tables).await;
     }
     let wanted = value_of(expected);
     let (wanted_text, found_text) = (wanted.to_string(), found.to_string());
-    let equal = wanted_text == found_text || close(&wanted_text, &found_text);
+    let equal = wanted_text == found_text || alike_texts(&wanted_text, &found_text);
     Ok((!equal).then(|| Difference::new(what, expected.span, wanted_text, found_text)))
 }
 
-async fn compare_table(what: &str, span: Span, text: &str, found: &Table) -> Result<Option<Difference>, Fault> {
+async fn compare_table(
+    what: &str,
+    span: Span,
+    text: &str,
+    found: &Table,
+    tables: &TableAccess,
+) -> Result<Option<Difference>, Fault> {
     let bad = |e: String| Fault::user("test.csv", format!("{what} is not CSV that fits the table: {e}"));
     let names = |table: &Table| table.schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let header = csv::parse(text.lines().next().unwrap_or_default(), None).map_err(bad)?;
@@ -73,7 +86,8 @@ async fn compare_table(what: &str, span: Span, text: &str, found: &Table) -> Res
         return Ok(Some(Difference::new(format!("{what}: columns"), span, wanted, found)));
     }
     let wanted = csv::parse(text, Some(&found.schema)).map_err(bad)?;
-    let (mut wanted, mut found) = (rows(&read(&wanted).await?)?, rows(&read(found).await?)?);
+    let (mut wanted, mut found) =
+        (rows(&tables.read(&wanted, None, None).await?)?, rows(&tables.read(found, None, None).await?)?);
     wanted.sort();
     found.sort();
     let same = |(a, b): (&Vec<String>, &Vec<String>)| a.iter().zip(b).all(|(a, b)| a == b || close(a, b));
@@ -87,14 +101,6 @@ async fn compare_table(what: &str, span: Span, text: &str, found: &Table) -> Res
         if lines.is_empty() { format!("{} rows", mine.len()) } else { lines.join("\n") }
     };
     Ok(Some(Difference::new(what, span, lines(&wanted, &found), lines(&found, &wanted))))
-}
-
-async fn read(table: &Table) -> Result<Vec<RecordBatch>, Fault> {
-    match &table.form {
-        TableForm::Batches(batches) => Ok(batches.to_vec()),
-        TableForm::Scan(scan) => millwork_steps::scans().read(scan, &table.schema, None, None).await,
-        TableForm::Kept(_) => Err(Fault::internal("test.table", "a kept table was not made ready to be read")),
-    }
 }
 
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, Fault> {
@@ -111,6 +117,25 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, Fault> {
     Ok(rows)
 }
 
+fn alike_texts(wanted: &str, found: &str) -> bool {
+    match (serde_json::from_str(wanted), serde_json::from_str(found)) {
+        (Ok(wanted), Ok(found)) => alike(&wanted, &found),
+        _ => false,
+    }
+}
+
+/// `24` is written where `24.0` is found: numbers are compared as numbers, at any depth.
+fn alike(wanted: &Json, found: &Json) -> bool {
+    match (wanted, found) {
+        (Json::Number(a), Json::Number(b)) if a.is_f64() || b.is_f64() => close(&a.to_string(), &b.to_string()),
+        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| alike(a, b)))
+        }
+        (a, b) => a == b,
+    }
+}
+
 /// Floats of another order of addition are equal.
 fn close(a: &str, b: &str) -> bool {
     match (a.parse::<f64>(), b.parse::<f64>()) {
@@ -121,11 +146,30 @@ fn close(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use millwork_engine::{model::Timestamp, store::LocalArtifacts};
+
     use super::*;
 
     async fn differs(text: &str, found: &str) -> Option<Difference> {
         let found = csv::parse(found, None).expect("a table");
-        compare_table("t", Span::new(0, 0), text, &found).await.expect("comparable")
+        let home = tempfile::tempdir().expect("a folder");
+        let artifacts = LocalArtifacts::open(home.path(), Timestamp::from_micros(0)).expect("a store");
+        let tables = TableAccess::new(std::sync::Arc::new(artifacts), millwork_steps::scans());
+        compare_table("t", Span::new(0, 0), text, &found, &tables).await.expect("comparable")
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers_at_any_depth() {
+        for (wanted, found, expected) in [
+            ("[21.5,24,null]", "[21.5,24.0,null]", true),
+            (r#"{"a":{"b":[0.3]}}"#, r#"{"a":{"b":[0.30000000000000004]}}"#, true),
+            ("9007199254740993", "9007199254740992", false),
+            (r#"["1"]"#, r#"["1.0"]"#, false),
+            ("[1]", "[1,1]", false),
+            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false),
+        ] {
+            assert_eq!(alike_texts(wanted, found), expected, "{wanted} {found}");
+        }
     }
 
     #[tokio::test]

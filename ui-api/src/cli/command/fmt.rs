@@ -15,7 +15,14 @@ use crate::cli::{
 pub(super) fn fmt(output: &Output, paths: &[PathBuf], check: bool) -> Result<Exit, Fault> {
     let (mut bad, mut changed) = (false, 0);
     for file in load::files_of(paths)? {
-        let source = load::source(&file)?;
+        let source = match load::source(&file)? {
+            Ok(source) => source,
+            Err((shown, problem)) => {
+                bad = true;
+                output.say(link::render(&shown, &[problem], output));
+                continue;
+            }
+        };
         match link::format(&source) {
             Ok(text) if text == source.text() => {}
             Ok(text) => {
@@ -39,7 +46,9 @@ pub(super) fn fmt(output: &Output, paths: &[PathBuf], check: bool) -> Result<Exi
 /// A crash leaves the old text or the new one, never half of it.
 fn replace(file: &Path, text: &str) -> Result<(), Fault> {
     let failed = |e: std::io::Error| Fault::external("fmt.write", format!("{} cannot be written: {e}", file.display()));
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What a link points to is written, and the link stays.
+    let file = &file.canonicalize().map_err(failed)?;
+    let folder = file.parent().unwrap_or(Path::new("."));
     let mut new = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     new.write_all(text.as_bytes()).map_err(failed)?;
     if let Ok(old) = fs::metadata(file) {

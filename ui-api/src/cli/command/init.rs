@@ -15,6 +15,7 @@ steps:
   - id: greet
     uses: shell
     with: {command: [printf, "hello %s", "${{ inputs.who }}"]}
+
   - id: polite
     uses: assert
     with:
@@ -34,9 +35,11 @@ pub(super) fn init(output: &Output, folder: &Path) -> Result<Exit, Fault> {
     let failed =
         |e: std::io::Error| Fault::external("init.write", format!("{} cannot be written: {e}", folder.display()));
     fs::create_dir_all(folder).map_err(failed)?;
-    let file = folder.join("pipeline.yaml");
+    let here = folder == Path::new(".");
+    let file = if here { "pipeline.yaml".into() } else { folder.join("pipeline.yaml") };
     if file.exists() {
-        return Err(Fault::user("init.exists", format!("{} is there already", file.display())));
+        return Err(Fault::user("init.exists", format!("{} is there already", file.display()))
+            .help("give another folder: `millwork init my_pipeline`"));
     }
     fs::write(&file, PIPELINE).map_err(failed)?;
     let ignore = folder.join(".gitignore");

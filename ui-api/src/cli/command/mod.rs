@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod approve;
+mod bench;
 mod check;
 mod completions;
 mod doctor;
@@ -15,6 +16,7 @@ mod rerun;
 mod run;
 mod runs;
 mod schema;
+mod selftest;
 mod steps;
 mod test;
 mod why;
@@ -44,6 +46,8 @@ pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault>
         Command::Graph { path, format } => graph::graph(output, &path, format),
         Command::Gc { keep, dry_run, home } => gc::gc(output, keep, dry_run, home),
         Command::Doctor { home } => doctor::doctor(output, home),
+        Command::Selftest { seed, kills, memory, folder } => selftest::selftest(output, seed, kills, memory, folder),
+        Command::Bench(args) => bench::bench(output, &args),
         Command::Completions { shell } => completions::completions(output, shell),
     }
 }

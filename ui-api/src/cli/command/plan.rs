@@ -12,7 +12,7 @@ use millwork_engine::{
 };
 use serde_json::json;
 
-use crate::cli::{Exit, args::OpenArgs, home, load, open, output::Output};
+use crate::cli::{Exit, args::OpenArgs, home, load, open, output::Output, workspace::Workspace};
 
 /// What a run would do: each step, after what, and whether an earlier result is taken.
 pub(super) fn plan(
@@ -24,13 +24,14 @@ pub(super) fn plan(
 ) -> Result<Exit, Fault> {
     let file = load::file_of(path)?;
     let registry = millwork_steps::registry();
-    let plan = load::plan(output, &file, &registry)?;
+    let workspace = Workspace::of_file(output, &file)?;
+    let plan = load::plan(output, &file, &registry, &workspace)?;
     let selected = selected(&plan, only)?;
     let home = home::for_pipeline(asked.as_deref(), &file);
     // A home is looked at if it is there, and not made for a look.
     let last = if home.is_dir() {
         open::block_on(async {
-            let engine = open::engine(home, registry, &OpenArgs::default()).await?;
+            let engine = open::engine(home, registry, &OpenArgs::default(), &workspace).await?;
             let last = last_success(&engine, &plan).await?;
             engine.close().await?;
             Ok(last)

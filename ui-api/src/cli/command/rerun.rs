@@ -12,6 +12,7 @@ use crate::cli::{
     home, load, open,
     output::{Output, Tone},
     run_id,
+    workspace::Workspace,
 };
 
 /// A new run that takes over what came before a step. What it will do is shown first.
@@ -26,12 +27,16 @@ pub(super) fn rerun(
 ) -> Result<Exit, Fault> {
     let registry = millwork_steps::registry();
     let edited = match file {
-        Some(path) => Some(load::plan(output, &load::file_of(path)?, &registry)?),
+        Some(path) => {
+            let file = load::file_of(path)?;
+            Some(load::plan(output, &file, &registry, &Workspace::of_file(output, &file)?)?)
+        }
         None => None,
     };
     let home = home::existing(args.home.as_deref())?;
+    let workspace = Workspace::above(output, &home)?;
     open::block_on(async {
-        let engine = open::engine(home, registry, args).await?;
+        let engine = open::engine(home, registry, args, &workspace).await?;
         let id = run_id::find(&engine, run).await?;
         show(output, &engine.rerun_plan(id, from, edited.clone()).await?);
         if !yes && !confirmed(output)? {

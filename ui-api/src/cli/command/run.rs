@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use millwork_engine::{
     Engine, RunHandle, RunRequest, RunSummary,
@@ -17,17 +22,19 @@ use crate::cli::{
     run_id,
     watch::{self, Watch},
     words,
+    workspace::Workspace,
 };
 
 /// Checks a pipeline and runs it to its end.
 pub(super) fn run(output: &Output, args: &RunArgs) -> Result<Exit, Fault> {
     let file = load::file_of(&args.path)?;
     let registry = millwork_steps::registry();
-    let plan = load::plan(output, &file, &registry)?;
+    let workspace = Workspace::of_file(output, &file)?;
+    let plan = load::plan(output, &file, &registry, &workspace)?;
     let request = RunRequest { inputs: inputs(&plan, args)?, only: only(&plan, &args.only)?, given: BTreeMap::new() };
     let home = home::for_pipeline(args.open.home.as_deref(), &file);
     open::block_on(async {
-        let engine = open::engine(home, registry, &args.open).await?;
+        let engine = open::engine(home, registry, &args.open, &workspace).await?;
         let handle = engine.start(plan.clone(), request).await?;
         follow(output, engine, handle, plan, args.json).await
     })
@@ -36,8 +43,9 @@ pub(super) fn run(output: &Output, args: &RunArgs) -> Result<Exit, Fault> {
 /// Goes on with a run to its end.
 pub(super) fn resume(output: &Output, run: &str, as_json: bool, args: &OpenArgs) -> Result<Exit, Fault> {
     let home = home::existing(args.home.as_deref())?;
+    let workspace = Workspace::above(output, &home)?;
     open::block_on(async {
-        let engine = open::engine(home, millwork_steps::registry(), args).await?;
+        let engine = open::engine(home, millwork_steps::registry(), args, &workspace).await?;
         let id = run_id::find(&engine, run).await?;
         let plan = engine.plan_of(id).await?;
         let handle = engine.resume(id, &user()).await?;
@@ -75,7 +83,11 @@ pub(super) async fn follow(
                 Some(update) => watch.update(&update),
                 None => listening = false,
             },
-            Some(()) = interrupt.recv() => engine.cancel(id, "Ctrl-C").await?,
+            Some(()) = interrupt.recv() => match engine.cancel(id, "Ctrl-C").await {
+                // It ended in this moment: its summary comes next.
+                Err(fault) if fault.code.as_str() != "run.ended" => return Err(fault),
+                _ => {}
+            },
             Some(()) = terminate.recv() => engine.clone().close().await?,
             summary = &mut ended => break summary,
         }
@@ -126,11 +138,26 @@ fn inputs(plan: &Plan, args: &RunArgs) -> Result<BTreeMap<String, Value>, Fault>
             inputs.insert(name, value_of(json));
         }
     }
+    let mut given = BTreeSet::new();
     for (name, text) in &args.inputs {
+        if !given.insert(name) {
+            return Err(Fault::user("cli.usage", format!("`--input {name}=...` is given twice"))
+                .help(format!("for a list, give it once: `--input '{name}=[1, 2]'`")));
+        }
         let ty = plan.spec.inputs.get(name.as_str()).map(|input| input.ty.required());
         let takes_text = ty.is_none_or(|ty| matches!(ty, millwork_engine::data::Type::String));
         // Text stays text where text is wanted: a name may look like a number.
-        let value = if takes_text { None } else { serde_json::from_str(text).ok().map(value_of) };
+        let value = match serde_json::from_str(text) {
+            _ if takes_text => None,
+            Ok(json) => Some(value_of(json)),
+            // What begins like JSON and is none is a slip, not a list of one odd text.
+            Err(why) if text.starts_with(['[', '{']) => {
+                let message = format!("the input `{name}` is not JSON: {why}");
+                return Err(Fault::user("cli.usage", message)
+                    .help("put the whole in single quotes, so that the shell leaves its double quotes alone"));
+            }
+            Err(_) => None,
+        };
         inputs.insert(name.clone(), value.unwrap_or_else(|| Value::from(text.as_str())));
     }
     Ok(inputs)
@@ -160,9 +187,9 @@ pub(super) fn value_of(json: Json) -> Value {
 
 fn only(plan: &Plan, ids: &[String]) -> Result<Vec<Name>, Fault> {
     let known = |id: &String| {
-        let steps = || plan.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>().join(", ");
+        let steps = || plan.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>();
         let unknown =
-            || Fault::user("cli.usage", format!("there is no step `{id}`")).help(format!("there are {}", steps()));
+            || Fault::user("cli.usage", format!("there is no step `{id}`")).help(words::near_or_all(id, &steps()));
         plan.node(id).map(|node| node.id.clone()).ok_or_else(unknown)
     };
     ids.iter().map(known).collect()

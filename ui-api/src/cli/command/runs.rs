@@ -14,6 +14,7 @@ use crate::cli::{
     home, open,
     output::Output,
     run_id, watch, words,
+    workspace::Workspace,
 };
 
 /// Opens the home that is there, finds the run, does something with it, and closes.
@@ -24,7 +25,8 @@ pub(super) fn with_run<T>(
 ) -> Result<T, Fault> {
     let home = home::existing(asked.as_deref())?;
     open::block_on(async {
-        let engine = open::engine(home, millwork_steps::registry(), &OpenArgs::default()).await?;
+        let engine =
+            open::engine(home, millwork_steps::registry(), &OpenArgs::default(), &Workspace::default()).await?;
         let id = run_id::find(&engine, run).await?;
         let done = work(&engine, id).await?;
         engine.close().await?;
@@ -45,7 +47,8 @@ pub(super) fn list(
     let statuses = statuses.iter().copied().map(status_of).collect();
     let filter = RunFilter { pipeline, statuses, limit, ..RunFilter::default() };
     let runs = open::block_on(async {
-        let engine = open::engine(home, millwork_steps::registry(), &OpenArgs::default()).await?;
+        let engine =
+            open::engine(home, millwork_steps::registry(), &OpenArgs::default(), &Workspace::default()).await?;
         let runs = engine.reader().runs(&filter).await?;
         engine.close().await?;
         Ok(runs)

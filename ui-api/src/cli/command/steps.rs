@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::{
     Exit,
     output::{Output, Tone},
+    words::near_or_all,
 };
 
 /// The catalogue, or the page of one kind.
@@ -35,7 +36,7 @@ pub(super) fn steps(output: &Output, name: Option<&str>, as_json: bool) -> Resul
 
 fn unknown(name: &str, registry: &Registry) -> Fault {
     let names: Vec<&str> = registry.kinds().map(|kind| kind.name()).collect();
-    Fault::user("cli.usage", format!("there is no kind `{name}`")).help(format!("there are {}", names.join(", ")))
+    Fault::user("cli.usage", format!("there is no kind `{name}`")).help(near_or_all(name, &names))
 }
 
 fn entry(kind: &dyn ErasedKind) -> Json {

@@ -15,6 +15,7 @@ use crate::cli::{
     load, open,
     output::{Output, Tone},
     words,
+    workspace::Workspace,
 };
 
 /// Runs the tests of pipelines, each in a home of its own that is gone afterwards.
@@ -22,7 +23,8 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
     let registry = millwork_steps::registry();
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for file in load::files_of(paths)? {
-        let checked = load::check(&file, &registry, true, false)?;
+        let workspace = Workspace::of_file(output, &file)?;
+        let checked = load::check(&file, &registry, true, false, &workspace)?;
         let Some(plan) = checked.plan.clone() else {
             load::show(output, &checked);
             failed += 1;
@@ -33,7 +35,7 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 continue;
             }
             let title = format!("{}: {}", file.display(), test.name);
-            match one(&plan, test) {
+            match one(&plan, test, &workspace) {
                 Ok(differences) if differences.is_empty() => {
                     passed += 1;
                     output.say(format!("{} {title}", output.paint(Tone::Good, "ok")));
@@ -41,7 +43,9 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 Ok(differences) => {
                     failed += 1;
                     output.say(format!("{} {title}", output.paint(Tone::Bad, "failed")));
-                    differences.iter().for_each(|difference| show(output, &plan, difference));
+                    for difference in &differences {
+                        show(output, &plan, difference);
+                    }
                 }
                 Err(fault) => {
                     failed += 1;
@@ -50,6 +54,15 @@ pub(super) fn test(output: &Output, paths: &[PathBuf], name: Option<&str>) -> Re
                 }
             }
         }
+    }
+    if passed + failed == 0 {
+        return match name {
+            Some(name) => Err(Fault::user("cli.usage", format!("no test has `{name}` in its name"))),
+            None => {
+                output.say("there are no tests here; write them under `tests:` of a pipeline");
+                Ok(Exit::Ok)
+            }
+        };
     }
     let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
     output.say(output.paint(tone, format!("{passed} passed, {failed} failed")));
@@ -68,12 +81,12 @@ fn show(output: &Output, plan: &Plan, difference: &Difference) {
     }
 }
 
-fn one(plan: &Arc<Plan>, test: &TestSpec) -> Result<Vec<Difference>, Fault> {
+fn one(plan: &Arc<Plan>, test: &TestSpec, workspace: &Workspace) -> Result<Vec<Difference>, Fault> {
     let folder = tempfile::tempdir()
         .map_err(|e| Fault::external("test.folder", format!("no temporary folder can be made: {e}")))?;
-    let args = OpenArgs { durability: DurabilityArg::Process, ..OpenArgs::default() };
+    let args = OpenArgs { durability: Some(DurabilityArg::Process), ..OpenArgs::default() };
     open::block_on(async {
-        let engine = open::engine(folder.path().join("home"), millwork_steps::registry(), &args).await?;
+        let engine = open::engine(folder.path().join("home"), millwork_steps::registry(), &args, workspace).await?;
         let inputs = test.inputs.iter().map(|(name, node)| (name.clone(), value_of(node))).collect();
         let request = RunRequest { inputs, only: Vec::new(), given: given(plan, test)? };
         let handle = engine.start(plan.clone(), request).await?;
@@ -121,11 +134,14 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
             }
             continue;
         }
-        let outputs = engine.outputs(summary.id, step.as_str()).await.unwrap_or_default();
+        let (outputs, nothing) = match engine.outputs(summary.id, step.as_str()).await {
+            Ok(outputs) => (outputs, "nothing".to_owned()),
+            Err(fault) => (BTreeMap::new(), format!("nothing: {}", fault.message)),
+        };
         for (key, expected) in node.entries().into_iter().flatten() {
             let what = format!("steps.{step}.outputs.{}", key.text);
             match outputs.get(&*key.text) {
-                Some(found) => differences.extend(expect::compare(&what, expected, found).await?),
+                Some(found) => differences.extend(expect::compare(&what, expected, found, engine.tables()).await?),
                 None if &*key.text == "status" => {
                     let wanted = expected.text().map_or("", |text| &text.value);
                     if wanted != found_status {
@@ -137,14 +153,14 @@ async fn compare(engine: &Engine, test: &TestSpec, summary: &RunSummary) -> Resu
                         ));
                     }
                 }
-                None => differences.push(Difference::new(what, expected.span, describe(expected), "nothing")),
+                None => differences.push(Difference::new(what, expected.span, describe(expected), nothing.as_str())),
             }
         }
     }
     for (name, expected) in &test.expect_outputs {
         let found = summary.outputs.get(name.as_str()).cloned().unwrap_or(serde_json::Value::Null);
         let found = super::run::value_of(found);
-        differences.extend(expect::compare(&format!("outputs.{name}"), expected, &found).await?);
+        differences.extend(expect::compare(&format!("outputs.{name}"), expected, &found, engine.tables()).await?);
     }
     Ok(differences)
 }

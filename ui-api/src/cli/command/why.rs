@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use millwork_engine::{
     Engine,
     graph::Plan,
-    model::{Event, Fault, NodeIx, Recorded, RunId, StepStatus},
+    model::{Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus},
 };
 
 use super::runs::with_run;
@@ -31,7 +31,14 @@ pub(super) fn why(output: &Output, run: &str, step: Option<&str>, asked: Option<
 async fn of_run(output: &Output, engine: &Engine, plan: &Plan, run: RunId) -> Result<(), Fault> {
     let summary = engine.summary(run).await?;
     let (word, tone) = words::run_status(summary.status);
-    output.result(format!("{run} is {} after {}", output.paint(tone, word), words::duration(summary.took)));
+    let (word, took) = (output.paint(tone, word), words::duration(summary.took));
+    output.result(match summary.status {
+        RunStatus::Succeeded | RunStatus::Failed => format!("{run} {word} after {took}"),
+        RunStatus::Cancelled | RunStatus::Interrupted => format!("{run} was {word} after {took}"),
+        RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
+            format!("{run} is {word}, {took} after it was started")
+        }
+    });
     for step in &summary.steps {
         match step.status {
             StepStatus::Failed => {
@@ -55,8 +62,7 @@ async fn of_run(output: &Output, engine: &Engine, plan: &Plan, run: RunId) -> Re
 async fn of_step(output: &Output, engine: &Engine, plan: &Plan, run: RunId, step: &str) -> Result<(), Fault> {
     let node = plan.node(step).ok_or_else(|| {
         let names: Vec<&str> = plan.nodes.iter().map(|node| node.id.as_str()).collect();
-        Fault::user("cli.usage", format!("the run has no step `{step}`"))
-            .help(format!("there are {}", names.join(", ")))
+        Fault::user("cli.usage", format!("the run has no step `{step}`")).help(words::near_or_all(step, &names))
     })?;
     let ix = node.ix;
     let needs =

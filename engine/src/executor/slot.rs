@@ -1,0 +1,146 @@
+//! The slot of an attempt: a permit that it holds while it works, and gives back while it waits. A step
+//! that does not stop keeps the permit until it returns, and is named meanwhile.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::guard::lock;
+use crate::model::Fault;
+
+/// Steps that were told to stop and did not, by a number of their own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stragglers(Arc<Named>);
+
+#[derive(Debug, Default)]
+struct Named {
+    next: AtomicU64,
+    names: Mutex<BTreeMap<u64, String>>,
+}
+
+impl Stragglers {
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.0.names).values().cloned().collect()
+    }
+}
+
+/// What an attempt has of the machine.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Tells it to stop.
+    pub cancel: CancellationToken,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    permits: Option<Arc<Semaphore>>,
+    held: Mutex<Option<Arc<OwnedSemaphorePermit>>>,
+    stragglers: Stragglers,
+    /// Its timers are driven from here, so that they fire though steps block every thread of the compute
+    /// runtime that they may.
+    control: Handle,
+}
+
+impl Slot {
+    /// Waits for a permit. `None`: the attempt was stopped before it began.
+    pub(crate) async fn acquire(
+        permits: Arc<Semaphore>,
+        cancel: CancellationToken,
+        stragglers: Stragglers,
+        control: Handle,
+    ) -> Option<Self> {
+        let permit = permit(&permits, &cancel).await.ok()?;
+        let held = Mutex::new(Some(Arc::new(permit)));
+        let shared = Shared { permits: Some(permits), held, stragglers, control };
+        Some(Self { cancel, shared: Arc::new(shared) })
+    }
+
+    /// For work inside another attempt, which has the permit.
+    pub(crate) fn within() -> Self {
+        let shared = Shared {
+            permits: None,
+            held: Mutex::default(),
+            stragglers: Stragglers::default(),
+            control: Handle::current(),
+        };
+        Self { cancel: CancellationToken::new(), shared: Arc::new(shared) }
+    }
+
+    /// The same slot for a part of the attempt, which can be told to stop alone.
+    pub(crate) fn part(&self) -> Self {
+        Self { cancel: self.cancel.child_token(), shared: self.shared.clone() }
+    }
+
+    /// Waits by the control runtime's timer.
+    pub(crate) fn sleep(&self, time: Duration) -> tokio::time::Sleep {
+        let _entered = self.shared.control.enter();
+        tokio::time::sleep(time)
+    }
+
+    /// Lets others work while this attempt waits for something.
+    pub(crate) fn release(&self) {
+        drop(lock(&self.shared.held).take());
+    }
+
+    /// Takes a permit again after [`Slot::release`].
+    pub(crate) async fn reacquire(&self) -> Result<(), Fault> {
+        if let Some(permits) = &self.shared.permits {
+            let permit = permit(permits, &self.cancel).await?;
+            *lock(&self.shared.held) = Some(Arc::new(permit));
+        }
+        Ok(())
+    }
+
+    /// A share of the permit, for the step itself: it is given back when the step has returned as well.
+    pub(crate) fn hold(&self) -> Hold {
+        let number = self.shared.stragglers.0.next.fetch_add(1, Ordering::Relaxed);
+        Hold { number, stragglers: self.shared.stragglers.clone(), _permit: lock(&self.shared.held).clone() }
+    }
+
+    /// Names a step that does not stop, until its hold is dropped.
+    pub(crate) fn name_straggler(&self, number: u64, name: String) {
+        lock(&self.shared.stragglers.0.names).insert(number, name);
+    }
+
+    /// Takes the name back of one that returned just now.
+    pub(crate) fn forget_straggler(&self, number: u64) {
+        lock(&self.shared.stragglers.0.names).remove(&number);
+    }
+}
+
+async fn permit(permits: &Arc<Semaphore>, cancel: &CancellationToken) -> Result<OwnedSemaphorePermit, Fault> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Fault::cancelled()),
+        permit = permits.clone().acquire_owned() => permit.map_err(|_| Fault::cancelled()),
+    }
+}
+
+/// A step's share of its attempt's permit.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub number: u64,
+    stragglers: Stragglers,
+    _permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(name) = lock(&self.stragglers.0.names).remove(&self.number) {
+            tracing::warn!("{name} returned at last");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+use std::fs;
+
+use crate::cli::{folder, millwork, text};
+
+/// The only file that an example names and does not bring along.
+const CHILD: &str = "version: 1
+name: child
+inputs:
+  who: {type: string}
+steps:
+  - id: greet
+    uses: assert
+    with: {that: {condition: \"${{ inputs.who != '' }}\"}}
+outputs: {text: \"hello ${{ inputs.who }}\"}
+";
+
+/// The exit code of a run that waits for a person.
+const WAITS: i32 = 6;
+
+/// The example of every kind runs to its end in an empty folder; what asks a person is answered.
+#[test]
+fn every_example_runs_to_success() {
+    let here = folder(&[("child.yaml", CHILD)]);
+    let registry = millwork_steps::registry();
+    assert!(registry.kinds().count() >= 10);
+    for kind in registry.kinds() {
+        fs::write(here.path().join("example.yaml"), kind.example()).expect("a file");
+        let found = millwork(here.path(), &["run", "example.yaml"]);
+        let mut said = text(&found.stderr);
+        let mut code = found.status.code();
+        if code == Some(WAITS) {
+            let run = said.split_whitespace().find(|word| word.starts_with("run_")).expect("a run's id").to_owned();
+            let answered = millwork(here.path(), &["runs", "approve", &run]);
+            assert_eq!(answered.status.code(), Some(0), "{}:\n{}", kind.name(), text(&answered.stderr));
+            let resumed = millwork(here.path(), &["runs", "resume", &run]);
+            (said, code) = (text(&resumed.stderr), resumed.status.code());
+        }
+        assert_eq!(code, Some(0), "{}:\n{said}", kind.name());
+        let formatted = millwork(here.path(), &["fmt", "--check", "example.yaml"]);
+        assert!(formatted.status.code().is_some_and(|code| code < 2), "{}", text(&formatted.stderr));
+    }
+}
