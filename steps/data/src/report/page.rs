@@ -4,7 +4,7 @@ use minijinja::{Environment, UndefinedBehavior, value::Value as Jinja};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    columns::{Kind, kind_of, words},
+    columns::{Kind, cells, kind_of},
     number::shown,
     svg::escape,
 };
