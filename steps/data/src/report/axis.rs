@@ -20,13 +20,14 @@ pub(super) fn numbers(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
     (first..=last).map(|i| (i as f64 * step, with_digits(i as f64 * step, digits))).collect()
 }
 
-/// Starts of years, months, days or hours between two times in microseconds.
-pub(super) fn times(low: f64, high: f64) -> Vec<Tick> {
+/// Starts of years, months, days or hours between two times in microseconds, `most` of them at most.
+pub(super) fn times(low: f64, high: f64, most: usize) -> Vec<Tick> {
     let at = |micros: f64| DateTime::<Utc>::from_timestamp_micros(micros as i64);
     let (Some(from), Some(to)) = (at(low), at(high)) else { return Vec::new() };
     let days = (to - from).num_days();
+    let most = i64::try_from(most.max(1)).unwrap_or(1);
     if days > 62 {
-        let step = u32::try_from(days / 31 / 8 + 1).unwrap_or(1);
+        let step = u32::try_from(days / 31 / most + 1).unwrap_or(1);
         let step = [1, 2, 3, 6, 12].into_iter().find(|s| *s >= step).unwrap_or(step.div_ceil(12) * 12);
         let mut day = NaiveDate::from_ymd_opt(from.year(), 1, 1);
         let mut ticks = Vec::new();
@@ -38,7 +39,7 @@ pub(super) fn times(low: f64, high: f64) -> Vec<Tick> {
         return ticks;
     }
     if days > 2 {
-        let step = days / 8 + 1;
+        let step = days / most + 1;
         let mut ticks = Vec::new();
         let mut day = Some(from.date_naive());
         while let Some(start) = day.filter(|d| *d <= to.date_naive()) {
@@ -47,7 +48,7 @@ pub(super) fn times(low: f64, high: f64) -> Vec<Tick> {
         }
         return ticks;
     }
-    let hours = (to - from).num_hours() / 8 + 1;
+    let hours = (to - from).num_hours() / most + 1;
     let first = (low / 3.6e9).ceil() as i64;
     let last = (high / 3.6e9).floor() as i64;
     let starts = (first..=last).step_by(usize::try_from(hours).unwrap_or(1));
@@ -81,7 +82,7 @@ mod tests {
             let day = NaiveDate::from_ymd_opt(y, m, d).expect("a day");
             day.signed_duration_since(NaiveDate::default()).num_days() as f64 * 86.4e9
         };
-        let words = |a, b| times(a, b).into_iter().map(|t| t.1).collect::<Vec<_>>().join(" ");
+        let words = |a, b| times(a, b, 8).into_iter().map(|t| t.1).collect::<Vec<_>>().join(" ");
         assert_eq!(words(micros(2013, 1, 1), micros(2013, 12, 31)), "2013 Mar May Jul Sep Nov");
         assert_eq!(words(micros(2013, 1, 30), micros(2013, 2, 3)), "30 Jan 31 Jan 1 Feb 2 Feb 3 Feb");
         assert_eq!(words(f64::NAN, f64::INFINITY), "");

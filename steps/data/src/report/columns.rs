@@ -6,7 +6,7 @@ use arrow::{
 };
 use millwork_engine::model::Fault;
 
-use super::number::shown;
+use super::number::{digits_of, fixed, shown};
 
 /// A column as a chart takes it.
 #[derive(Debug, Clone)]
@@ -67,7 +67,26 @@ fn numbers(array: &ArrayRef, kind: Kind) -> Vec<Option<f64>> {
     }
 }
 
-/// Values as people read them.
+/// Values as people read them: numbers of a column with the same digits, unless they are of different
+/// orders; thousands apart where there are ten of them, so that a year stays a year.
+pub(super) fn cells(array: &ArrayRef) -> Result<Vec<String>, Fault> {
+    if kind_of(array.data_type()) != Kind::Number {
+        return words(array);
+    }
+    let values = numbers(array, Kind::Number);
+    let sizes = || values.iter().flatten().map(|value| value.abs()).filter(|size| *size > 0.0);
+    let (least, most) = (sizes().fold(f64::INFINITY, f64::min), sizes().fold(0.0, f64::max));
+    let digits = digits_of(values.iter().flatten().copied());
+    let whole = digits == 0 && array.data_type().is_integer();
+    if whole && most < 10_000.0 {
+        return words(array);
+    }
+    let mixed = !whole && most >= 1000.0 && least < 100.0;
+    let shown = |value: f64| if mixed { shown(value) } else { fixed(value, digits) };
+    Ok(values.into_iter().map(|value| value.map_or_else(|| "–".to_owned(), shown)).collect())
+}
+
+/// Each value in words.
 pub(super) fn words(array: &ArrayRef) -> Result<Vec<String>, Fault> {
     if array.data_type().is_floating() {
         let cast = numbers(array, Kind::Number);

@@ -4,7 +4,7 @@ use minijinja::{Environment, UndefinedBehavior, value::Value as Jinja};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    columns::{Kind, kind_of, words},
+    columns::{Kind, cells, kind_of},
     number::shown,
     svg::escape,
 };
@@ -52,7 +52,7 @@ pub(super) fn table_json(batches: &[RecordBatch], total: Option<u64>) -> Result<
     let columns: Vec<Json> = columns.collect();
     let mut rows = Vec::new();
     for batch in batches {
-        let cells = batch.columns().iter().map(words).collect::<Result<Vec<_>, Fault>>()?;
+        let cells = batch.columns().iter().map(cells).collect::<Result<Vec<_>, Fault>>()?;
         for row in 0..batch.num_rows() {
             rows.push(Json::Array(cells.iter().map(|column| json!(column[row])).collect()));
         }

@@ -3,6 +3,7 @@
 /// A picture in the making. Colours are classes, so that the page's style, light or dark, gives them.
 #[derive(Debug)]
 pub(super) struct Svg {
+    class: &'static str,
     body: String,
     width: f64,
     height: f64,
@@ -19,8 +20,13 @@ pub(super) enum Anchor {
 }
 
 impl Svg {
-    pub(super) fn new(width: f64, height: f64, title: &str, description: &str) -> Self {
-        Self { body: String::new(), width, height, title: title.to_owned(), description: description.to_owned() }
+    pub(super) fn new(class: &'static str, (width, height): (f64, f64), title: &str, description: &str) -> Self {
+        let (title, description) = (title.to_owned(), description.to_owned());
+        Self { class, body: String::new(), width, height, title, description }
+    }
+
+    pub(super) fn width(&self) -> f64 {
+        self.width
     }
 
     pub(super) fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
@@ -41,8 +47,9 @@ impl Svg {
     /// A box with words that appear under the pointer and in a screen reader.
     pub(super) fn rect(&mut self, class: &str, (x, y): (f64, f64), (w, h): (f64, f64), opacity: f64, words: &str) {
         let (w, h, words) = (w.max(0.0), h.max(0.0), escape(words));
+        let words = if words.is_empty() { words } else { format!("<title>{words}</title>") };
         self.body.push_str(&format!(
-            r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" rx="1.5" fill-opacity="{opacity:.2}"><title>{words}</title></rect>"#
+            r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" rx="1.5" fill-opacity="{opacity:.2}">{words}</rect>"#
         ));
     }
 
@@ -56,9 +63,9 @@ impl Svg {
 
     pub(super) fn finish(self) -> String {
         let (w, h) = (self.width, self.height);
-        let (title, description) = (escape(&self.title), escape(&self.description));
+        let (class, title, description) = (self.class, escape(&self.title), escape(&self.description));
         format!(
-            r#"<svg class="chart" role="img" viewBox="0 0 {w:.0} {h:.0}" aria-label="{title}"><title>{title}</title><desc>{description}</desc>{}</svg>"#,
+            r#"<svg class="{class}" role="img" viewBox="0 0 {w:.0} {h:.0}" aria-label="{title}"><title>{title}</title><desc>{description}</desc>{}</svg>"#,
             self.body
         )
     }
