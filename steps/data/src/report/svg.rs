@@ -64,8 +64,9 @@ impl Svg {
     pub(super) fn finish(self) -> String {
         let (w, h) = (self.width, self.height);
         let (class, title, description) = (self.class, escape(&self.title), escape(&self.description));
+        let hidden = if class.ends_with("narrow") { r#" style="display:none""# } else { "" };
         format!(
-            r#"<svg class="{class}" role="img" viewBox="0 0 {w:.0} {h:.0}" aria-label="{title}"><title>{title}</title><desc>{description}</desc>{}</svg>"#,
+            r#"<svg class="{class}"{hidden} role="img" viewBox="0 0 {w:.0} {h:.0}" aria-label="{title}"><title>{title}</title><desc>{description}</desc>{}</svg>"#,
             self.body
         )
     }

@@ -29,6 +29,8 @@ fn every_chart_is_well_formed_and_says_its_values() {
         assert!(svg.contains(words), "{kind:?}: {svg}");
         assert!(svg.contains("<title>T &lt;&amp;&gt;</title>"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains("<b>"), "{kind:?}: {svg}");
+        // A page with a style of its own shows one of the two.
+        assert_eq!((svg.matches("<svg").count(), svg.matches("display:none").count()), (2, 1), "{kind:?}");
         for tag in ["<text", "<rect", "<path"] {
             let close = tag.replace('<', "</") + ">";
             assert_eq!(svg.matches(tag).count(), svg.matches(&close).count(), "{kind:?} {tag}");

@@ -17,7 +17,12 @@ pub(super) fn draw(drawing: &Drawing, x: &Column, y: &Column, value: &Column, si
     let base = tall * ys.len() as f64;
     let of = |name: &Option<String>| name.clone().unwrap_or_default();
     let about = format!("{} by {} and {}", of(&drawing.value), drawing.x, of(&drawing.y));
-    let mut svg = Svg::new(size.class(), (size.width(), base + 52.0), &drawing.title, &about);
+    let mut svg = Svg::new(
+        size.class(),
+        (size.width(), base + if size == Size::Narrow { 72.0 } else { 52.0 }),
+        &drawing.title,
+        &about,
+    );
     let (low, high) = bounds(value.numbers.iter().flatten().copied());
     let span = if high > low { high - low } else { 1.0 };
     let shade = |value: f64| 0.07 + 0.93 * ((value - low) / span).clamp(0.0, 1.0);
@@ -38,9 +43,20 @@ pub(super) fn draw(drawing: &Drawing, x: &Column, y: &Column, value: &Column, si
     for (at, words) in xs.iter().enumerate().step_by(step) {
         svg.text("tick", (left + cell * (at as f64 + 0.5), base + 17.0), Anchor::Middle, &short(words, 10));
     }
-    svg.text("tick", (0.0, base + 17.0), Anchor::Start, &short(&drawing.x.replace('_', " "), (left / 7.0) as usize));
+    let axes = format!("{} →  {} ↓", drawing.x, of(&drawing.y)).replace('_', " ");
+    // Under the legend where there is no room beside it.
+    let line = if size == Size::Narrow { 62.0 } else { 42.0 };
+    svg.text("quiet", (size.width(), base + line), Anchor::End, &short(&axes, 30));
     if low.is_finite() {
-        legend(&mut svg, left, base + 32.0, &with_unit(low, &drawing.unit), &with_unit(high, &drawing.unit), &shade, (low, high));
+        legend(
+            &mut svg,
+            left,
+            base + 32.0,
+            &with_unit(low, &drawing.unit),
+            &with_unit(high, &drawing.unit),
+            &shade,
+            (low, high),
+        );
     }
     svg.finish()
 }

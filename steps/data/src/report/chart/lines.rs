@@ -72,9 +72,7 @@ pub(super) fn draw(drawing: &Drawing, x: &Column, y: &Column, series: Option<&Co
 fn along(kind: Kind, (low, high): (f64, f64), order: &[String], size: Size) -> Vec<Tick> {
     match kind {
         Kind::Time => times(low, high, size.ticks()),
-        Kind::Number => {
-            numbers(low, high, size.ticks()).into_iter().filter(|t| t.0 >= low && t.0 <= high).collect()
-        }
+        Kind::Number => numbers(low, high, size.ticks()).into_iter().filter(|t| t.0 >= low && t.0 <= high).collect(),
         Kind::Words => {
             let step = order.len() / size.ticks() + 1;
             order.iter().enumerate().step_by(step).map(|(at, w)| (at as f64, short(w, 12))).collect()

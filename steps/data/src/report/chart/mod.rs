@@ -70,7 +70,8 @@ impl Size {
     }
 }
 
-/// Draws a chart of a table, wide and narrow; the page's style shows the one that fits.
+/// Draws a chart of a table, wide and narrow. The narrow one is hidden unless the page's style shows it in
+/// place of the other, so that a page with a style of its own shows one.
 pub(super) fn draw(drawing: &Drawing, batches: &[RecordBatch]) -> Result<String, Fault> {
     let mut both = String::new();
     for size in [Size::Wide, Size::Narrow] {
