@@ -127,7 +127,7 @@ impl<'a> Watch<'a> {
                     parts.push(format!("{} items", words::count(shown.items)));
                 }
                 if let Some(rows) = rows {
-                    parts.push(format!("{} rows", words::count(*rows)));
+                    parts.push(format!("{} {}", words::count(*rows), if *rows == 1 { "row" } else { "rows" }));
                 }
                 self.finish(*node, at, StepStatus::Succeeded, &parts.join(", "));
             }

@@ -1,6 +1,7 @@
 //! The real binary, from outside.
 
 mod cli;
+mod facts;
 mod kill;
 mod kinds;
 mod orphans;

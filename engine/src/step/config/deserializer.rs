@@ -70,6 +70,11 @@ impl<'a> NodeDeserializer<'a> {
             let problem =
                 Diagnostic::new(Code::UnknownKey, key.span, message).did_you_mean(&key.text, fields.iter().copied());
             let known = fields.iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(", ");
+            if key.text.contains(' ') {
+                // `{query: select a, b}`: the comma ended the text.
+                self.reading.add(problem.help("a text with a comma inside { } is quoted"));
+                continue;
+            }
             let known =
                 if fields.is_empty() { "no keys are known here".to_owned() } else { format!("keys here: {known}") };
             self.reading.add(problem.help(known));

@@ -1,20 +1,24 @@
+use std::path::Path;
+
 use millwork_engine::{
+    graph::Work,
     model::Fault,
-    step::{Effect, ErasedKind, Registry},
+    step::{Effect, ErasedKind, Ports, Registry},
 };
 use serde_json::{Value as Json, json};
 
 use crate::cli::{
-    Exit,
+    Exit, link,
     output::{Output, Tone},
     words::near_or_all,
+    workspace::Workspace,
 };
 
 /// The catalogue, or the page of one kind.
 pub(super) fn steps(output: &Output, name: Option<&str>, as_json: bool) -> Result<Exit, Fault> {
     let registry = millwork_steps::registry();
     match name {
-        None if as_json => registry.kinds().for_each(|kind| output.json(&entry(kind.as_ref()))),
+        None if as_json => registry.kinds().for_each(|kind| output.json(&entry(kind.as_ref(), &registry))),
         None => {
             let row = |kind: &dyn ErasedKind| {
                 vec![kind.name().to_owned(), effect(kind.default_effect()).to_owned(), kind.summary().to_owned()]
@@ -25,9 +29,9 @@ pub(super) fn steps(output: &Output, name: Option<&str>, as_json: bool) -> Resul
         Some(name) => {
             let kind = registry.get(name).ok_or_else(|| unknown(name, &registry))?;
             if as_json {
-                output.json(&entry(kind.as_ref()));
+                output.json(&entry(kind.as_ref(), &registry));
             } else {
-                page(output, kind.as_ref());
+                page(output, kind.as_ref(), &registry);
             }
         }
     }
@@ -39,13 +43,33 @@ fn unknown(name: &str, registry: &Registry) -> Fault {
     Fault::user("cli.usage", format!("there is no kind `{name}`")).help(near_or_all(name, &names))
 }
 
-fn entry(kind: &dyn ErasedKind) -> Json {
+/// The outputs of a kind. They follow from a configuration: that of the example, where it can be planned
+/// without other files.
+fn ports_of(kind: &dyn ErasedKind, registry: &Registry) -> Ports {
+    let alone = Workspace::default();
+    let checked =
+        link::check("example.yaml", kind.example().as_bytes(), Path::new("/"), registry, false, false, &alone);
+    let nodes = checked.plan.iter().flat_map(|plan| &plan.nodes);
+    let of_kind = nodes.filter_map(|node| match &node.work {
+        Work::Kind { kind: found, ports, .. } if found.name() == kind.name() => Some(ports.clone()),
+        _ => None,
+    });
+    of_kind.last().unwrap_or_else(Ports::none)
+}
+
+fn entry(kind: &dyn ErasedKind, registry: &Registry) -> Json {
+    let outputs = ports_of(kind, registry).outputs;
+    let outputs: serde_json::Map<String, Json> = outputs
+        .into_iter()
+        .map(|(name, port)| (name.to_string(), json!({"type": port.ty.to_string(), "description": port.doc})))
+        .collect();
     json!({
         "name": kind.name(),
         "version": kind.version(),
         "effect": kind.default_effect(),
         "summary": kind.summary(),
         "config": kind.schema(),
+        "outputs": outputs,
         "example": kind.example(),
     })
 }
@@ -58,7 +82,7 @@ fn effect(effect: Effect) -> &'static str {
     }
 }
 
-fn page(output: &Output, kind: &dyn ErasedKind) {
+fn page(output: &Output, kind: &dyn ErasedKind, registry: &Registry) {
     let head = output.paint(Tone::Strong, kind.name());
     output.result(format!("{head} (version {}, {})", kind.version(), effect(kind.default_effect())));
     output.result(kind.summary());
@@ -72,6 +96,14 @@ fn page(output: &Output, kind: &dyn ErasedKind) {
         if let Some(text) = field["description"].as_str() {
             output.result(format!("      {}", text.replace('\n', " ")));
         }
+    }
+    let ports = ports_of(kind, registry);
+    if !ports.outputs.is_empty() {
+        output.result("\noutputs, in the example:");
+    }
+    for (name, port) in &ports.outputs {
+        output.result(format!("  {} ({})", output.paint(Tone::Strong, name.as_str()), port.ty));
+        output.result(format!("      {}", port.doc));
     }
     output.result(format!("\nexample:\n{}", kind.example().trim_end()));
 }
