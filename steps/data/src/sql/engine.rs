@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use arrow::datatypes::SchemaRef;
 use datafusion::{
     catalog::TableProvider,
     common::{DataFusionError, ParamValues},
@@ -28,6 +28,7 @@ use super::{
     names::{Query, parse},
     param, place,
     problem::{Problem, problems},
+    rows::Rows,
     source,
 };
 
@@ -132,6 +133,9 @@ fn output_schema(query: &Query, plan: &LogicalPlan) -> Result<SchemaRef, Vec<Pro
     Ok(schema)
 }
 
+/// The part of the memory that a result may hold: a quarter. The query has the rest.
+const RESULT: u64 = 4;
+
 /// Runs a query over tables and gives its rows. If a join runs out of memory, it runs once more with
 /// sort-merge joins, which spill.
 pub(crate) async fn run_query(
@@ -173,8 +177,8 @@ async fn run_once(
     let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
     let schema = physical.schema();
     let mut stream = execute_stream(physical, context.task_ctx()).map_err(failed)?;
-    let mut batches: Vec<RecordBatch> = Vec::new();
-    let mut rows = 0_u64;
+    let most = engine.memory.map(|limit| limit / RESULT);
+    let mut rows = Rows::new(schema, engine.access.artifacts().clone(), most);
     loop {
         let next = match engine.cx {
             Some(cx) => tokio::select! {
@@ -185,16 +189,15 @@ async fn run_once(
             None => stream.next().await,
         };
         let Some(batch) = next else { break };
-        let batch = batch.map_err(failed)?;
-        rows += batch.num_rows() as u64;
+        let spilled = rows.push(batch.map_err(failed)?).await?;
         if let Some(cx) = engine.cx {
-            cx.progress.set_done(rows);
-        }
-        if batch.num_rows() > 0 {
-            batches.push(batch);
+            cx.progress.set_done(rows.count());
+            if spilled {
+                cx.log.line("the result is too big for memory: it goes to a file");
+            }
         }
     }
-    Ok(Table::with_schema(schema, batches))
+    rows.finish().await
 }
 
 impl Engine<'_> {
@@ -208,8 +211,9 @@ impl Engine<'_> {
             let parts = config.target_partitions().max(1);
             let execution = &mut config.options_mut().execution;
             execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(limit / (8 * parts));
-            runtime =
-                runtime.with_memory_pool(Arc::new(FairSpillPool::new(limit))).with_temp_file_path(self.scratch.clone());
+            runtime = runtime
+                .with_memory_pool(Arc::new(FairSpillPool::new(limit - limit / RESULT as usize)))
+                .with_temp_file_path(self.scratch.clone());
         }
         let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime.build_arc()?);
         Ok(builder.with_default_features().build())

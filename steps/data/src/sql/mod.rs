@@ -5,10 +5,12 @@ mod fault;
 #[cfg(test)]
 mod flights_tests;
 mod kind;
+mod lazy;
 mod names;
 mod param;
 mod place;
 mod problem;
+mod rows;
 mod source;
 #[cfg(test)]
 pub(crate) mod tests;

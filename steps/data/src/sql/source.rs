@@ -1,33 +1,23 @@
-use std::{fmt, ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
-use arrow::{
-    datatypes::{Schema, SchemaRef},
-    record_batch::RecordBatch,
-};
-use async_trait::async_trait;
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use datafusion::{
-    catalog::{Session, TableProvider},
+    catalog::TableProvider,
     common::DataFusionError,
     datasource::{
         MemTable,
         file_format::parquet::ParquetFormat,
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
-    execution::{SendableRecordBatchStream, TaskContext},
-    logical_expr::{Expr, TableType},
-    physical_plan::{
-        ExecutionPlan,
-        stream::RecordBatchReceiverStream,
-        streaming::{PartitionStream, StreamingTableExec},
-    },
 };
 use millwork_engine::{
-    data::{PinnedFile, Scan, Table, TableForm},
+    data::{Scan, Table, TableForm},
     model::Fault,
     step::TableAccess,
 };
 
-use crate::formats::{FileRead, Format, check_pin, files_of, read_into};
+use super::lazy::{FilePart, KeptPart, LazyTable, Part};
+use crate::formats::{Format, check_pin, files_of};
 
 /// A table as the query engine reads it: files lazily, so that projections (and for Parquet filters)
 /// reach them; batches as they are.
@@ -40,11 +30,20 @@ pub(super) async fn provider(table: &Table, access: &TableAccess) -> Result<Arc<
             if scan.format == Format::Parquet.name() {
                 return parquet(scan, &table.schema);
             }
-            let files = files_of(scan)?.into_iter().zip(scan.files.iter().cloned()).collect();
-            Ok(Arc::new(TextTable { files, schema: table.schema.clone() }))
+            let files = files_of(scan)?.into_iter().zip(scan.files.iter().cloned());
+            let part =
+                |(file, pinned)| -> Arc<dyn Part> { Arc::new(FilePart { file, pinned, schema: table.schema.clone() }) };
+            Ok(Arc::new(LazyTable { parts: files.map(part).collect(), schema: table.schema.clone() }))
         }
         TableForm::Batches(batches) => memory(&table.schema, batches.to_vec()),
-        TableForm::Kept(_) => memory(&table.schema, access.read(table, None, None).await?),
+        TableForm::Kept(artifact) => match access.artifacts().local_path(*artifact) {
+            Some(path) => {
+                let part: Arc<dyn Part> =
+                    Arc::new(KeptPart { path, artifact: *artifact, schema: table.schema.clone() });
+                Ok(Arc::new(LazyTable { parts: vec![part], schema: table.schema.clone() }))
+            }
+            None => memory(&table.schema, access.read(table, None, None).await?),
+        },
     }
 }
 
@@ -82,82 +81,4 @@ fn file_url(path: &str) -> String {
         }
     }
     url
-}
-
-/// Files of text or Arrow IPC, each a partition that is read while the query runs.
-struct TextTable {
-    files: Vec<(FileRead, PinnedFile)>,
-    schema: SchemaRef,
-}
-
-impl fmt::Debug for TextTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TextTable({} files)", self.files.len())
-    }
-}
-
-#[async_trait]
-impl TableProvider for TextTable {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-        let wanted: SchemaRef = match projection {
-            Some(columns) => Arc::new(self.schema.project(columns)?),
-            None => self.schema.clone(),
-        };
-        let part = |(file, pinned): &(FileRead, PinnedFile)| {
-            Arc::new(FilePart {
-                file: file.clone(),
-                pinned: pinned.clone(),
-                schema: self.schema.clone(),
-                wanted: wanted.clone(),
-            }) as Arc<dyn PartitionStream>
-        };
-        let parts = self.files.iter().map(part).collect();
-        Ok(Arc::new(StreamingTableExec::try_new(wanted.clone(), parts, None, [], false, limit)?))
-    }
-}
-
-#[derive(Debug)]
-struct FilePart {
-    file: FileRead,
-    pinned: PinnedFile,
-    schema: Arc<Schema>,
-    wanted: SchemaRef,
-}
-
-impl PartitionStream for FilePart {
-    fn schema(&self) -> &SchemaRef {
-        &self.wanted
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let mut builder = RecordBatchReceiverStream::builder(self.wanted.clone(), 2);
-        let sender = builder.tx();
-        let (file, pinned) = (self.file.clone(), self.pinned.clone());
-        let (schema, wanted) = (self.schema.clone(), self.wanted.clone());
-        builder.spawn_blocking(move || {
-            let read = check_pin(&pinned).and_then(|()| {
-                read_into(&file, &schema, &wanted, &mut |batch| match sender.blocking_send(Ok(batch)) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    // Nobody reads on: the query has ended.
-                    Err(_) => ControlFlow::Break(()),
-                })
-            });
-            read.and_then(|()| check_pin(&pinned)).map_err(|fault| DataFusionError::External(Box::new(fault)))
-        });
-        builder.build()
-    }
 }

@@ -10,9 +10,10 @@ use arrow::{
 };
 use async_trait::async_trait;
 use millwork_engine::{
-    data::{ArtifactInfo, ArtifactStore, Table, Type, Value},
-    model::{ArtifactId, Fault},
+    data::{ArtifactInfo, ArtifactStore, Table, TableForm, Type, Value},
+    model::{ArtifactId, Fault, Timestamp},
     step::TableAccess,
+    store::LocalArtifacts,
 };
 
 use super::{
@@ -55,6 +56,12 @@ pub(crate) fn access() -> TableAccess {
     TableAccess::new(Arc::new(NoArtifacts), crate::scans())
 }
 
+/// Access to tables that may be kept in a folder.
+fn access_in(home: &Path) -> TableAccess {
+    let store = LocalArtifacts::open(home, Timestamp::from_micros(0)).expect("a store");
+    TableAccess::new(Arc::new(store), crate::scans())
+}
+
 pub(crate) fn file_table(base: &Path, path: &str) -> Table {
     let reading =
         Reading { paths: vec![path.to_owned()], format: None, options: ScanOptions::default(), promised: None };
@@ -73,7 +80,7 @@ pub(crate) fn csv(text: &str) -> Table {
 async fn run(text: &str, tables: &[(&str, Table)], memory: Option<u64>) -> Result<Table, Fault> {
     let tables: Vec<_> = tables.iter().map(|(n, t)| SqlTable { name: (*n).to_owned(), table: t.clone() }).collect();
     let scratch = tempfile::tempdir().expect("a folder");
-    let access = access();
+    let access = access_in(scratch.path());
     let engine = Engine { memory, scratch: scratch.path().to_owned(), access: &access, cx: None };
     let params = BTreeMap::from([("origin".to_owned(), Value::from("JFK"))]);
     let used = if text.contains("$origin") { params } else { BTreeMap::new() };
@@ -201,6 +208,29 @@ fn what_asks_for_time_or_chance_is_known() {
         let query = parse(text).expect(text);
         assert_eq!(volatile(&query, planning_state()).into_iter().collect::<Vec<_>>(), expected, "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_big_result_goes_to_a_file_and_is_queried_from_there() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let access = access_in(scratch.path());
+    let engine = Engine { memory: Some(64 << 20), scratch: scratch.path().to_owned(), access: &access, cx: None };
+    let run = async |text: &str, tables: &[SqlTable]| {
+        run_query(text, tables, &BTreeMap::new(), &engine).await.expect("a result")
+    };
+    let flights = SqlTable { name: "flights".to_owned(), table: nyc("flights") };
+    let all = run("select * from flights", &[flights]).await;
+    assert!(matches!(all.form, TableForm::Kept(_)), "{:?}", all.form);
+    assert_eq!(all.rows, Some(336_776));
+    let kept = SqlTable { name: "kept".to_owned(), table: all };
+    let told = run("select count(arr_delay), round(avg(arr_delay), 6) from kept", std::slice::from_ref(&kept)).await;
+    let batch = &told.batches().expect("in memory")[0];
+    assert_eq!(batch.column(0).as_primitive::<Int64Type>().value(0), 327_346);
+    assert!((batch.column(1).as_primitive::<Float64Type>().value(0) - 6.895_377).abs() < 1e-9);
+    // The order of the rows is that of the file.
+    let first = run("select carrier, cast(flight as bigint) from kept limit 3", &[kept]).await;
+    let first = &first.batches().expect("in memory")[0];
+    assert_eq!(first.column(1).as_primitive::<Int64Type>().values().to_vec(), [1545, 1714, 1141]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
