@@ -106,7 +106,11 @@ pub enum Command {
     },
     /// Print the JSON Schema of pipelines, for editors.
     #[command(after_help = "Example:\n  millwork schema > millwork.schema.json")]
-    Schema,
+    Schema {
+        /// That of `millwork.yaml` instead.
+        #[arg(long)]
+        workspace: bool,
+    },
     /// List the kinds of steps, or describe one.
     #[command(after_help = "Examples:\n  millwork steps\n  millwork steps shell")]
     Steps {

@@ -162,3 +162,29 @@ fn doctor_finds_this_machine_in_order() {
     let found = millwork(here.path(), &["doctor"]);
     assert_eq!(found.status.code(), Some(0), "{}", text(&found.stdout));
 }
+
+/// `millwork.yaml` above a pipeline says what it may do, where secrets come from, and how its own mistakes stand.
+#[test]
+fn a_workspace_is_applied() {
+    let pipeline = "version: 1\nname: p\nsecrets: [TOKEN]\nsteps:\n  - id: a\n    uses: shell\n    with: {command: [sh, -c, 'echo \
+                    got ${#T}; echo $T >&2']}\n    env: {T: \"${{ secrets.TOKEN }}\"}\n";
+    let workspace = "version: 1\nsecrets: [{file: {path: keys.env}}]\n";
+    let here = folder(&[("millwork.yaml", workspace), ("keys.env", "TOKEN=hush-hush-12\n"), ("p.yaml", pipeline)]);
+    let run = millwork(here.path(), &["run", "p.yaml"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    let logs = millwork(here.path(), &["runs", "logs", "last"]);
+    let logs = text(&logs.stdout) + &text(&logs.stderr);
+    assert!(logs.contains("got 12") && !logs.contains("hush-hush"), "{logs}");
+
+    fs::write(here.path().join("millwork.yaml"), "version: 1\nallow_steps: [sql]\n").expect("a file");
+    let forbidden = millwork(here.path(), &["check", "p.yaml"]);
+    let said = text(&forbidden.stdout) + &text(&forbidden.stderr);
+    assert!(forbidden.status.code() == Some(1) && said.contains("does not allow the kind `shell`"), "{said}");
+
+    fs::write(here.path().join("millwork.yaml"), "version: 1\ndurabilty: power\n").expect("a file");
+    let wrong = millwork(here.path(), &["check", "p.yaml"]);
+    let said = text(&wrong.stdout) + &text(&wrong.stderr);
+    assert!(wrong.status.code() != Some(0) && said.contains("millwork.yaml:2:1"), "{said}");
+    let schema = millwork(here.path(), &["schema", "--workspace"]);
+    assert!(text(&schema.stdout).contains("allow_steps"));
+}

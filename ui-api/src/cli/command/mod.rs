@@ -41,7 +41,7 @@ pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault>
         Command::Runs(command) => of_runs(output, command),
         Command::Why { run, step, home } => why::why(output, &run, step.as_deref(), home),
         Command::Explain { code } => explain::explain(output, code.as_deref()),
-        Command::Schema => schema::schema(output),
+        Command::Schema { workspace } => schema::schema(output, workspace),
         Command::Steps { name, json } => steps::steps(output, name.as_deref(), json),
         Command::Graph { path, format } => graph::graph(output, &path, format),
         Command::Gc { keep, dry_run, home } => gc::gc(output, keep, dry_run, home),
