@@ -189,8 +189,9 @@ impl Engine {
         self.inner.outputs(run, step).await
     }
 
-    /// Forgets runs that ended before `keep`, then removes artifacts and files that nothing names.
-    pub async fn gc(&self, keep: Duration, dry: bool) -> Result<GcReport, Fault> {
+    /// Forgets what is older than `keep` says, then removes artifacts and files that nothing names. With `dry`
+    /// it only counts.
+    pub async fn gc(&self, keep: Keep, dry: bool) -> Result<GcReport, Fault> {
         self.inner.gc(keep, dry).await
     }
 
@@ -219,11 +220,31 @@ pub struct RerunPlan {
     pub again: Vec<(Name, String)>,
 }
 
+/// How long `gc` keeps things. An artifact is kept as long as anything that names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Runs, with all that is recorded of them, since their end. One that can be resumed is kept unless it failed.
+    pub runs: Duration,
+    /// Log lines of runs, since their end.
+    pub logs: Duration,
+    /// Cached results, since the start of the run that made them.
+    pub cache: Duration,
+}
+
+impl Keep {
+    /// Everything for the same time.
+    pub const fn all(time: Duration) -> Self {
+        Self { runs: time, logs: time, cache: time }
+    }
+}
+
 /// What `gc` removed, or would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GcReport {
     /// Runs forgotten.
     pub runs: u64,
+    /// Runs that lost their log lines, forgotten ones included.
+    pub logs: u64,
     /// Artifacts removed.
     pub artifacts: u64,
     /// Bytes freed.

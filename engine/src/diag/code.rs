@@ -206,8 +206,8 @@ codes! {
         "`schema:` is a promise about columns: `schema: {carrier: string, arr_delay: float}`. The types are those of the pipeline language. If the file can be read at check, it must have these columns. Mend the schema or the file.";
     TableOption = "T0110" Error "an option of a table step cannot be used like this"
         "The message says which option, why, and what to write instead.";
-    FileNotPermitted = "T0111" Error "a path outside of what `permissions:` allows"
-        "`permissions: {files: [data, out]}` names the folders and patterns that the steps of a pipeline may read and write. Without the list they may use any path. Add the path to the list, or use one that is in it.";
+    NotPermitted = "T0111" Error "outside of what `permissions:` allows"
+        "`permissions:` lists what the steps of a pipeline may reach: `files` and `secrets`. A file, or a folder with all below it, or a pattern may be read; with `:rw` it may be written as well. Where a list is left out, built-in steps may reach what the user may. A step's own `permissions:` narrows its pipeline's and never widens it.\n\n  permissions: {files: [data, \"out:rw\"], secrets: [DB_PASSWORD]}\n\nPaths that are computed are looked at in the run, links followed: the fault is `permissions.files`. A `shell` command is a program of its own and not held by `files`; `env` names variables of Millwork's environment that it is given.\n\nRemedy: add the path or the secret to the list, or use one that is in it.";
     ExpectColumn = "T0112" Error "a check names a column that the table does not have"
         "`table.check` looks at columns of its table; they are compared before the run. Names keep the spelling of the data.";
     ReportTemplate = "T0113" Error "a report's template cannot be read"

@@ -1,32 +1,38 @@
 //! Forgets old runs, and removes what nothing names any more.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
-use super::{GcReport, inner::Inner};
+use super::{GcReport, Keep, inner::Inner};
 use crate::{
-    model::{Fault, RunId, RunStatus},
-    store::{Cursor, RunFilter},
+    model::{Fault, RunId, RunStatus, Timestamp},
+    store::{Cursor, Doomed, RunFilter},
 };
 
 const PAGE: u32 = 500;
 
+/// Runs that ended, and when.
+type Ended = Vec<(RunId, Timestamp)>;
+
 impl Inner {
-    pub(super) async fn gc(self: &Arc<Self>, keep: Duration, dry: bool) -> Result<GcReport, Fault> {
+    pub(super) async fn gc(self: &Arc<Self>, keep: Keep, dry: bool) -> Result<GcReport, Fault> {
         let now = self.clock.now();
-        let mut report = GcReport::default();
-        for run in self.old_runs(keep).await? {
-            report.runs += 1;
-            if !dry {
-                self.store.forget(run).await?;
-                let logs = self.home.join("logs").join(run.to_string());
-                let _ = tokio::fs::remove_dir_all(logs).await;
-            }
+        let ended = self.ended_runs().await?;
+        let older = |time: Duration| ended.iter().filter(move |(_, at)| now.since(*at) >= time).map(|(run, _)| *run);
+        let cached_before = Some(RunId::from_parts(now.before(keep.cache), 0));
+        let doomed = Doomed { runs: older(keep.runs).collect(), cached_before };
+        let mut report = GcReport { runs: doomed.runs.len() as u64, ..GcReport::default() };
+        for run in older(keep.runs.min(keep.logs)) {
+            report.logs += u64::from(remove_logs(&self.home.join("logs").join(run.to_string()), dry).await?);
         }
+        // Asked for before anything goes: what is live is the same then and afterwards.
+        let live: HashSet<_> = self.store.live_artifacts(&doomed).await?.into_iter().collect();
         if !dry {
-            self.store.sweep().await?;
+            for run in doomed.runs {
+                self.store.forget(run).await?;
+            }
+            self.store.sweep(cached_before).await?;
         }
         if let Some(disk) = &self.on_disk {
-            let live: HashSet<_> = self.store.live_artifacts().await?.into_iter().collect();
             let swept = disk.sweep(live, now, dry).await?;
             report.artifacts = swept.artifacts;
             report.bytes = swept.bytes;
@@ -34,9 +40,8 @@ impl Inner {
         Ok(report)
     }
 
-    async fn old_runs(&self, keep: Duration) -> Result<Vec<RunId>, Fault> {
-        let now = self.clock.now();
-        let mut old = Vec::new();
+    async fn ended_runs(&self) -> Result<Ended, Fault> {
+        let mut ended = Ended::new();
         let mut after = None;
         loop {
             let filter = RunFilter {
@@ -46,10 +51,21 @@ impl Inner {
                 ..RunFilter::default()
             };
             let page = self.store.runs(&filter).await?;
-            let Some(last) = page.last() else { return Ok(old) };
+            let Some(last) = page.last() else { return Ok(ended) };
             after = Some(Cursor(last.id));
-            let ended = page.iter().filter(|run| run.ended_at.is_some_and(|at| now.since(at) >= keep));
-            old.extend(ended.map(|run| run.id));
+            ended.extend(page.iter().filter_map(|run| Some((run.id, run.ended_at?))));
         }
     }
+}
+
+/// Whether there were any.
+async fn remove_logs(folder: &Path, dry: bool) -> Result<bool, Fault> {
+    let gone = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => Ok(false),
+        _ => Err(Fault::external("gc.logs", format!("{} cannot be removed: {e}", folder.display()))),
+    };
+    if dry {
+        return tokio::fs::metadata(folder).await.map_or_else(gone, |_| Ok(true));
+    }
+    tokio::fs::remove_dir_all(folder).await.map_or_else(gone, |()| Ok(true))
 }

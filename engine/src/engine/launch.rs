@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::{RunHandle, RunRequest, bundle, handle::Live, inner::Inner, inputs};
 use crate::{
@@ -116,12 +117,15 @@ impl Inner {
         }
         let (born, told) = oneshot::channel();
         let inner = Arc::downgrade(self);
-        tokio::spawn(async move {
+        let span = tracing::info_span!("run", run = %id, pipeline = %run.plan.spec.name.value, epoch = run.epoch);
+        let drive = async move {
+            tracing::info!(recovered, "the run is driven here");
             driver.drive(first, born).await;
             if let Some(inner) = inner.upgrade() {
                 inner.remove_live(id);
             }
-        });
+        };
+        tokio::spawn(drive.instrument(span));
         let told = told.await.map_err(|_| Fault::internal("run.lost", "the driver of the run is gone"))??;
         if told != id {
             return Err(Fault::internal("run.exists", told.to_string()));

@@ -19,7 +19,7 @@ use crate::{
     crash::crash_point,
     data::Value,
     graph::{PlanNode, Work as Runs},
-    model::{AttemptKey, Digest, Fault, Labels, Name, Retry, StepStatus},
+    model::{AttemptKey, Digest, Fault, Labels, Name, Retry, StepStatus, units::show_duration},
     step::{Entry, JournalKey, JournalStore, Reservation, Settlement, StepOutput},
 };
 
@@ -139,7 +139,7 @@ async fn run_inner(
 }
 
 fn over_deadline(inner: &PlanNode, deadline: Duration) -> Fault {
-    let text = format!("step `{}` did not end within its deadline of {deadline:?}", inner.id);
+    let text = format!("step `{}` did not end within its deadline of {}", inner.id, show_duration(deadline));
     Fault::external("deadline", text).retry(Retry::Never)
 }
 

@@ -31,7 +31,7 @@ pub use frozen::Frozen;
 pub use gather::{Gathered, gather};
 pub use keep::{Kept, Outputs, keep};
 pub use logs::{LogLine, read_logs};
-pub use runtime::{ChildEnds, Deps, Executor, Report, Reporter};
+pub use runtime::{COMPUTE, ChildEnds, Deps, Executor, Report, Reporter};
 pub use scrub::Scrubber;
 pub use update::{Update, Updates};
 

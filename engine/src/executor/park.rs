@@ -38,8 +38,7 @@ pub(crate) async fn wait<T>(slot: &Slot, until: impl Future<Output = T>) -> Resu
 async fn answered(work: &Work<'_>, parked: Wait) -> Result<Json, Fault> {
     match parked {
         Wait::Until { at } => {
-            let left = at.since(work.deps.services.clock.now());
-            work.slot.sleep(left).await;
+            work.slot.until(at).await;
             Ok(Json::Null)
         }
         Wait::Run { run } => work.deps.children.ended(run).await,

@@ -31,7 +31,7 @@ pub(crate) fn recompute<'a>(
             attempt: run.board.with(node.ix, |f| f.attempts).unwrap_or(1).max(1),
             key: AttemptKey::new(run.id, node.id.as_str(), None),
         };
-        let slot = Slot::within();
+        let slot = Slot::within(deps.services.clock.clone());
         let work = attempt::Work {
             deps,
             run,

@@ -7,6 +7,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     Envelope, Frozen,
@@ -16,7 +17,7 @@ use super::{
     identity::identity,
     keep::{self, Kept, Outputs},
     load,
-    slot::{Slot, Stragglers},
+    slot::{Slot, Stragglers, Timers},
 };
 use crate::{
     crash::crash_point,
@@ -26,6 +27,9 @@ use crate::{
     step::{JournalStore, SecretProvider, Services, StepEnd, StepOutput, TableAccess},
     store::{ItemRow, OutputRow, RunReader},
 };
+
+/// The name of the threads that run steps. A panic there is caught, and is the fault of its step.
+pub const COMPUTE: &str = "millwork-compute";
 
 /// Ends of runs of sub-pipelines.
 #[async_trait]
@@ -108,7 +112,7 @@ impl Executor {
         let runtime = Builder::new_multi_thread()
             // One more than may be blocked by steps, so that what watches over them always runs.
             .worker_threads(max_parallel.max(1) + 1)
-            .thread_name("millwork-compute")
+            .thread_name(COMPUTE)
             .enable_all()
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
@@ -141,10 +145,17 @@ impl Executor {
     /// Begins an attempt, from the control runtime. The permit that it waits for belongs to it until its work really ends.
     pub fn begin(&self, run: Arc<Frozen>, envelope: Envelope, cancel: CancellationToken, report: Reporter) {
         let (deps, permits, stragglers) = (self.0.deps.clone(), self.0.permits.clone(), self.0.stragglers.clone());
-        let control = Handle::current();
+        let timers = Timers { clock: deps.services.clock.clone(), control: Handle::current() };
         let Some(runtime) = &self.0.runtime else { return };
-        runtime.spawn(async move {
-            let slot = Slot::acquire(permits, cancel, stragglers, control).await;
+        let span = tracing::debug_span!(
+            "attempt",
+            run = %envelope.run,
+            step = %run.plan.nodes.get(envelope.node.index()).map(|node| node.id.as_str()).unwrap_or_default(),
+            item = envelope.item,
+            attempt = envelope.attempt
+        );
+        let work = async move {
+            let slot = Slot::acquire(permits, cancel, stragglers, timers).await;
             let ended = match (&slot, envelope.item) {
                 (None, None) => stopped(envelope),
                 (None, Some(_)) => Report::ItemEnded { envelope, end: ItemEnd::Cancelled, row: None },
@@ -153,7 +164,8 @@ impl Executor {
             };
             drop(slot);
             report(ended);
-        });
+        };
+        runtime.spawn(work.instrument(span));
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::guard::lock;
-use crate::model::Fault;
+use crate::model::{Clock, Fault, Sleep, Timestamp};
 
 /// Steps that were told to stop and did not, by a number of their own.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +49,16 @@ struct Shared {
     permits: Option<Arc<Semaphore>>,
     held: Mutex<Option<Arc<OwnedSemaphorePermit>>>,
     stragglers: Stragglers,
-    /// Its timers are driven from here, so that they fire though steps block every thread of the compute
+    timers: Timers,
+}
+
+/// How an attempt waits for a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Timers {
+    pub clock: Arc<dyn Clock>,
+    /// Timers are driven from here, so that they fire though steps block every thread of the compute
     /// runtime that they may.
-    control: Handle,
+    pub control: Handle,
 }
 
 impl Slot {
@@ -60,21 +67,21 @@ impl Slot {
         permits: Arc<Semaphore>,
         cancel: CancellationToken,
         stragglers: Stragglers,
-        control: Handle,
+        timers: Timers,
     ) -> Option<Self> {
         let permit = permit(&permits, &cancel).await.ok()?;
         let held = Mutex::new(Some(Arc::new(permit)));
-        let shared = Shared { permits: Some(permits), held, stragglers, control };
+        let shared = Shared { permits: Some(permits), held, stragglers, timers };
         Some(Self { cancel, shared: Arc::new(shared) })
     }
 
     /// For work inside another attempt, which has the permit.
-    pub(crate) fn within() -> Self {
+    pub(crate) fn within(clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
             permits: None,
             held: Mutex::default(),
             stragglers: Stragglers::default(),
-            control: Handle::current(),
+            timers: Timers { clock, control: Handle::current() },
         };
         Self { cancel: CancellationToken::new(), shared: Arc::new(shared) }
     }
@@ -84,9 +91,22 @@ impl Slot {
         Self { cancel: self.cancel.child_token(), shared: self.shared.clone() }
     }
 
-    /// Waits by the control runtime's timer.
-    pub(crate) fn sleep(&self, time: Duration) -> tokio::time::Sleep {
-        let _entered = self.shared.control.enter();
+    /// Ready when this much time has passed.
+    pub(crate) fn sleep(&self, time: Duration) -> Sleep {
+        let _entered = self.shared.timers.control.enter();
+        self.shared.timers.clock.sleep(time)
+    }
+
+    /// Ready when the clock shows this time.
+    pub(crate) fn until(&self, at: Timestamp) -> Sleep {
+        let _entered = self.shared.timers.control.enter();
+        self.shared.timers.clock.until(at)
+    }
+
+    /// Ready when this much time has passed on this machine, whatever the clock shows: to see whether a
+    /// thread moves.
+    pub(crate) fn watch(&self, time: Duration) -> tokio::time::Sleep {
+        let _entered = self.shared.timers.control.enter();
         tokio::time::sleep(time)
     }
 

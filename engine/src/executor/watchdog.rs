@@ -14,6 +14,7 @@ use std::{
 
 use futures::FutureExt;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::slot::Slot;
 use crate::{
@@ -40,12 +41,15 @@ pub(super) async fn guarded<K: Send + 'static>(
     let beat = Arc::new(AtomicU64::new(0));
     let (hold, watched) = (slot.hold(), beat.clone());
     let number = hold.number;
-    let mut task = Task(tokio::spawn(async move {
+    let work = async move {
+        tracing::debug!("the step begins");
         let work = AssertUnwindSafe(step.run(context)).catch_unwind();
         let end = Watched { work: Box::pin(work), beat: watched }.await;
+        tracing::debug!(ended = matches!(end, Ok(Ok(_))), "the step returned");
         drop((kept, hold));
         end
-    }));
+    };
+    let mut task = Task(tokio::spawn(work.in_current_span()));
     let ended = |end: Result<Result<Result<StepEnd, Fault>, Box<dyn std::any::Any + Send>>, tokio::task::JoinError>| {
         // Only a runtime that shuts down ends the task otherwise.
         end.unwrap_or_else(|_| Ok(Err(Fault::cancelled()))).unwrap_or_else(|panic| Err(panicked(node, &*panic)))
@@ -92,7 +96,7 @@ pub(super) async fn guarded<K: Send + 'static>(
 }
 
 async fn in_grace<T>(task: &mut Task<T>, beat: &AtomicU64, slot: &Slot) -> Option<Result<T, tokio::task::JoinError>> {
-    let grace = slot.sleep(GRACE);
+    let grace = slot.watch(GRACE);
     tokio::pin!(grace);
     loop {
         let before = beat.load(Ordering::Acquire);
@@ -100,7 +104,7 @@ async fn in_grace<T>(task: &mut Task<T>, beat: &AtomicU64, slot: &Slot) -> Optio
             biased;
             end = &mut task.0 => return Some(end),
             () = &mut grace => return None,
-            () = slot.sleep(BLOCKED) => {
+            () = slot.watch(BLOCKED) => {
                 let inside = before % 2 == 1;
                 if inside && beat.load(Ordering::Acquire) == before {
                     return None;

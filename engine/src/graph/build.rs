@@ -90,6 +90,7 @@ fn node(at: usize, draft: Draft, print: Option<Digest>) -> Option<PlanNode> {
         work,
         outputs,
         effect: draft.effect,
+        permissions: draft.permissions,
         reads: reads.into_iter().collect(),
         tables: draft.tables,
         fingerprint,

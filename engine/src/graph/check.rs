@@ -16,7 +16,7 @@ use super::{
 use crate::{
     diag::{Severity, Source},
     model::Digest,
-    spec::{PipelineSpec, read_pipeline},
+    spec::{Grants, PipelineSpec, read_pipeline},
     step::Registry,
 };
 
@@ -50,8 +50,9 @@ pub fn check(
     let mut found = Findings::default();
     let problems = &mut found.problems;
     declared::convert_defaults(&mut spec, problems);
+    let grants = Grants::of(&spec.permissions);
     let mut drafts: Vec<Draft> =
-        build::sections(&spec).map(|(section, step)| Draft::new(step, section, registry, problems)).collect();
+        build::sections(&spec).map(|(section, step)| Draft::new(step, section, &grants, registry, problems)).collect();
     let mut includes = include::Includes::new(source, base, registry, options);
     includes.read(&mut drafts, problems);
     let ids = Ids::of(&drafts);

@@ -11,7 +11,7 @@ use crate::{
     diag::{Code, Diagnostic, Span},
     expr::{Expr, Root, StatusCall},
     model::Name,
-    spec::StepSpec,
+    spec::{Grants, StepSpec},
     step::{Effect, ErasedKind, ParsedConfig, Ports, Read, Registry},
 };
 
@@ -45,6 +45,8 @@ pub(super) struct Draft {
     /// Whether the step whose body it is in handles failures.
     pub(super) around_handles_failure: bool,
     pub(super) per_item: bool,
+    /// What it was granted.
+    pub(super) permissions: Arc<Grants>,
     // Filled in when types are known.
     pub(super) ports: Ports,
     pub(super) outputs: Outputs,
@@ -63,7 +65,13 @@ pub(super) struct Need {
 
 impl Draft {
     /// Finds the kind and reads the configuration.
-    pub(super) fn new(spec: &StepSpec, section: Section, registry: &Registry, problems: &mut Vec<Diagnostic>) -> Self {
+    pub(super) fn new(
+        spec: &StepSpec,
+        section: Section,
+        around: &Grants,
+        registry: &Registry,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Self {
         let mut draft = Self {
             spec: Arc::new(spec.clone()),
             section,
@@ -77,6 +85,7 @@ impl Draft {
             handles_failure: false,
             around_handles_failure: false,
             per_item: false,
+            permissions: Arc::new(around.narrowed(spec.permissions.as_ref())),
             ports: Ports::none(),
             outputs: Outputs::Open,
             effect: Effect::Pure,
@@ -91,7 +100,8 @@ impl Draft {
             draft.per_item = spec.for_each.is_some() && condition.value.references().iter().any(|r| of_item(&r.root));
         }
         draft.find_kind(registry, problems);
-        draft.body = spec.body.iter().map(|step| Self::new(step, section, registry, problems)).collect();
+        draft.body =
+            spec.body.iter().map(|step| Self::new(step, section, &draft.permissions, registry, problems)).collect();
         for inner in &mut draft.body {
             inner.guards.splice(0..0, draft.guards.iter().cloned());
             inner.around_handles_failure = draft.handles_failure;

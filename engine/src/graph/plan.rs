@@ -9,7 +9,7 @@ use crate::{
     diag::{Diagnostic, Source},
     expr::Root,
     model::{Digest, Name, NodeIx},
-    spec::{PipelineSpec, StepSpec},
+    spec::{Grants, PipelineSpec, StepSpec},
     step::{Effect, ErasedKind, ParsedConfig, Ports, Read},
 };
 
@@ -64,6 +64,8 @@ pub struct PlanNode {
     pub outputs: IndexMap<Name, Type>,
     /// What an attempt does to the world.
     pub effect: Effect,
+    /// What it was granted.
+    pub permissions: Arc<Grants>,
     /// Everything it reads from elsewhere: in expressions (`with`, `env`, `if`, `for_each`, ...) and
     /// through its kind. `TableOf` is already resolved to the output it stands for.
     pub reads: Vec<Root>,

@@ -368,7 +368,7 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
     let (Some(kind), Some(config)) = (&draft.kind, &draft.config) else { return (Ports::none(), true) };
     let cx = CheckContext {
         base: typing.base,
-        permissions: draft.spec.permissions.as_ref().unwrap_or(&typing.world.spec.permissions),
+        permissions: &draft.permissions,
         read_files: typing.read_files,
         files: typing.files,
         child: Some(typing.child),
@@ -470,14 +470,18 @@ pub(super) fn type_template(template: &Template, scope: &PlaceScope<'_>, found: 
 }
 
 fn refuse_secrets(expr: &Expr, scope: &PlaceScope<'_>, found: &mut Findings) {
-    if scope.secrets {
-        return;
-    }
     for reference in expr.references() {
-        if let Root::Secret(name) = &reference.root {
+        let Root::Secret(name) = &reference.root else { continue };
+        if !scope.secrets {
             let message = format!("the secret `{name}` cannot be used here");
             let help = "secrets are allowed in `env` and in fields that a kind marks for them";
             found.problems.push(Diagnostic::new(Code::SecretNotAllowed, reference.span, message).help(help));
+        } else if let Reader::Step(draft) = scope.reader
+            && !draft.permissions.allow_secret(name)
+        {
+            let message = format!("the secret `{name}` is outside of what `permissions: secrets` allows");
+            let help = format!("allowed: {}", draft.permissions.secrets().join(", "));
+            found.problems.push(Diagnostic::new(Code::NotPermitted, reference.span, message).help(help));
         }
     }
 }

@@ -1,13 +1,19 @@
 //! Time as an input: whoever needs the time is handed a [`Clock`].
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
+use futures::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -28,6 +34,11 @@ impl Timestamp {
     /// The time that much later, held at the end of what can be counted.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The time that much earlier, held at the beginning of what can be counted.
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// How long after `earlier` this is; zero if it is not after.
@@ -54,46 +65,144 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Tells the time.
+/// Something that is ready when its time has come.
+pub type Sleep = BoxFuture<'static, ()>;
+
+/// Tells the time, and waits for it.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Ready when this much time has passed. Called inside a tokio runtime, whose timer it uses.
+    fn sleep(&self, time: Duration) -> Sleep;
+
+    /// Ready when [`Clock::now`] is `at` or later, though the clock was set or the machine slept meanwhile.
+    /// Called inside a tokio runtime, whose timer it uses.
+    fn until(&self, at: Timestamp) -> Sleep;
 }
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+/// How often a long wait looks at the clock: timers stand still while the machine sleeps.
+const LOOK: Duration = Duration::from_secs(15);
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Utc::now().into()
     }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        tokio::time::sleep(time).boxed()
+    }
+
+    fn until(&self, at: Timestamp) -> Sleep {
+        let runtime = Handle::current();
+        async move {
+            loop {
+                let left = at.since(Utc::now().into());
+                if left.is_zero() {
+                    return;
+                }
+                let sleep = {
+                    let _entered = runtime.enter();
+                    tokio::time::sleep(left.min(LOOK))
+                };
+                sleep.await;
+            }
+        }
+        .boxed()
+    }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that stands still until it is moved, and then wakes whoever waits for a time that has come.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    dial: Mutex<Dial>,
+    /// Told when somebody begins to wait.
+    begun: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Dial {
+    now: Timestamp,
+    next: u64,
+    sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<()>>,
+}
 
 impl ManualClock {
     /// A clock that shows `at`.
     pub fn new(at: Timestamp) -> Self {
-        Self(AtomicI64::new(at.as_micros()))
+        Self { dial: Mutex::new(Dial { now: at, ..Dial::default() }), begun: Notify::new() }
     }
 
     /// Moves the clock on.
     pub fn advance(&self, by: Duration) {
-        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        self.0.fetch_add(micros, Ordering::SeqCst);
+        let at = self.dial().now.after(by);
+        self.set(at);
     }
 
     /// Sets the clock, backwards too.
     pub fn set(&self, at: Timestamp) {
-        self.0.store(at.as_micros(), Ordering::SeqCst);
+        let mut dial = self.dial();
+        dial.now = at;
+        let later = dial.sleepers.split_off(&(at.after(Duration::from_micros(1)), 0));
+        for sleeper in std::mem::replace(&mut dial.sleepers, later).into_values() {
+            // One that gave up waiting does not hear.
+            let _ = sleeper.send(());
+        }
+    }
+
+    /// Waits until `least` wait for this clock, and gives the nearest time that is waited for.
+    pub async fn waited_for(&self, least: usize) -> Timestamp {
+        loop {
+            let begun = self.begun.notified();
+            let nearest = {
+                let mut dial = self.dial();
+                dial.sleepers.retain(|_, sleeper| !sleeper.is_closed());
+                let enough = dial.sleepers.len() >= least.max(1);
+                dial.sleepers.keys().next().map(|(at, _)| *at).filter(|_| enough)
+            };
+            match nearest {
+                Some(at) => return at,
+                None => begun.await,
+            }
+        }
+    }
+
+    fn dial(&self) -> MutexGuard<'_, Dial> {
+        self.dial.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        self.dial().now
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        let at = self.now().after(time);
+        self.until(at)
+    }
+
+    fn until(&self, at: Timestamp) -> Sleep {
+        let mut dial = self.dial();
+        if at <= dial.now {
+            return std::future::ready(()).boxed();
+        }
+        let (sender, woken) = oneshot::channel();
+        let number = dial.next;
+        dial.next += 1;
+        dial.sleepers.insert((at, number), sender);
+        drop(dial);
+        self.begun.notify_waiters();
+        // The sender goes without a word only with the clock itself.
+        async move {
+            if woken.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        .boxed()
     }
 }

@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::units::show_duration;
+
 /// A stable, dotted name for a kind of fault, such as `sql.out_of_memory` or `shell.exit`.
 /// Retry policies name these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,6 +124,6 @@ impl Fault {
 
     /// The attempt took longer than its `timeout`.
     pub fn timeout(limit: Duration) -> Self {
-        Self::external("timeout", format!("the attempt took longer than its timeout of {limit:?}"))
+        Self::external("timeout", format!("the attempt took longer than its timeout of {}", show_duration(limit)))
     }
 }

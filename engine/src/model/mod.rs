@@ -9,7 +9,7 @@ pub mod policy;
 pub mod status;
 pub mod units;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
 pub use event::{Event, Recorded};
 pub use fault::{Blame, Fault, FaultCode, Retry};
 pub use id::{ArtifactId, AttemptKey, Digest, Name, NodeIx, OwnerId, RunId};

@@ -69,6 +69,26 @@ fn parse_iso_duration(text: &str) -> Result<Duration, UnitError> {
     date.checked_add(time).map(Duration::from_micros).ok_or(UnitError::TooLarge)
 }
 
+/// A length of time as it is written in a pipeline: `1h30m`, `90s` as `1m30s`, `250ms`.
+pub fn show_duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let micros = time.subsec_micros();
+    let mut text = String::new();
+    for (count, unit) in [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+        (u64::from(micros / 1_000), "ms"),
+        (u64::from(micros % 1_000), "us"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 /// Reads a number of bytes: `6GiB`, `512MiB`, `10MB`, `100B`. Powers of 1024 have an `i`.
 pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     const UNITS: &[(&str, u64)] = &[
@@ -163,6 +183,16 @@ mod tests {
         assert_eq!(ms(""), Err(UnitError::Empty));
         assert_eq!(ms("99999999999999999w"), Err(UnitError::TooLarge));
         assert!(matches!(ms("3 fortnights"), Err(UnitError::UnknownUnit { .. })));
+    }
+
+    #[test]
+    fn a_shown_duration_reads_as_itself() {
+        let shown = |ms| show_duration(Duration::from_millis(ms));
+        assert_eq!([shown(0), shown(90_000), shown(5_400_250)], ["0s", "1m30s", "1h30m250ms"]);
+        for micros in [1, 999_999, 60_000_000, 86_400_000_000 * 400 + 1] {
+            let time = Duration::from_micros(micros);
+            assert_eq!(parse_duration(&show_duration(time)), Ok(time));
+        }
     }
 
     #[test]

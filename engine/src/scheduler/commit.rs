@@ -12,6 +12,11 @@ use crate::{
     store::{Append, ItemRow, NewRun, OutputRow, StoreError},
 };
 
+/// How often a commit is repeated of which it is not known whether it was done.
+const TRIES: u32 = 20;
+/// The wait before the first repetition; the next ones grow by as much.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A run that is not in the store yet.
 #[derive(Debug)]
 pub(crate) struct Birth {
@@ -86,9 +91,9 @@ impl Driver {
             match done {
                 Ok(_) => return Ok(()),
                 // The same append again is recognised by the store if it was done.
-                Err(StoreError::Unknown) if tries < 20 => {
+                Err(StoreError::Unknown) if tries < TRIES => {
                     tries += 1;
-                    tokio::time::sleep(Duration::from_millis(50 * tries)).await;
+                    tokio::time::sleep(PAUSE * tries).await;
                 }
                 Err(error @ StoreError::NotOwner { .. }) => return Err(Stop::NotOwner(error.into())),
                 Err(error) => return Err(Stop::Broken(error.into())),
@@ -106,14 +111,22 @@ impl Driver {
             events: birth.created.into_iter().chain(events).collect(),
             status: self.state.status(),
         };
-        crash_point("create.before");
-        let store = self.hub.store.clone();
-        let created = self.beside(async move { store.create(new).await }).await;
-        crash_point("create.after");
-        match created {
-            Ok(id) if id == self.run.id => Ok(()),
-            Ok(other) => Err(Stop::Exists(other)),
-            Err(error) => Err(Stop::Broken(error.into())),
+        let mut tries = 0;
+        loop {
+            let store = self.hub.store.clone();
+            let again = new.clone();
+            crash_point("create.before");
+            let created = self.beside(async move { store.create(again).await }).await;
+            crash_point("create.after");
+            match created {
+                Ok(id) if id == self.run.id => return Ok(()),
+                Ok(other) => return Err(Stop::Exists(other)),
+                Err(StoreError::Unknown) if tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE * tries).await;
+                }
+                Err(error) => return Err(Stop::Broken(error.into())),
+            }
         }
     }
 

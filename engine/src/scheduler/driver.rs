@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -177,7 +178,9 @@ impl Driver {
         while self.writes.join_next().await.is_some() {}
         let status = self.state.status();
         if let Some(stop) = &stop {
-            tracing::warn!(run = %self.run.id, "the run stops here: {}", stop.fault());
+            tracing::warn!("the run stops here: {}", stop.fault());
+        } else {
+            tracing::info!(?status, "the run has ended or waits for another life");
         }
         let broken = stop.map(|stop| stop.fault());
         self.run.updates.end();
@@ -235,13 +238,7 @@ impl Driver {
         let waiting = std::mem::take(&mut self.waiting);
         if waiting.is_empty() {
             let clock = &self.hub.executor.deps().services.clock;
-            let wake = self.wake.map(|at| at.since(clock.now()));
-            let asleep = async {
-                match wake {
-                    Some(left) => tokio::time::sleep(left).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let asleep = self.wake.map_or_else(|| std::future::pending().boxed(), |at| clock.until(at));
             tokio::select! {
                 biased;
                 message = self.messages.recv() => self.take(message?, &mut batch).await?,
@@ -277,6 +274,7 @@ impl Driver {
         if !events.is_empty() || self.birth.is_some() {
             self.commit(events.clone(), items, outputs, state).await?;
             crash_point("driver.committed");
+            tracing::debug!(seq = self.state.seq(), events = events.len(), "committed");
             self.after_commit(events);
         }
         self.issue(false);

@@ -4,6 +4,7 @@ mod cx;
 mod format;
 mod keys;
 mod node;
+mod permissions;
 mod pipeline;
 mod read_pipeline;
 mod read_step;
@@ -21,9 +22,10 @@ mod workspace;
 
 pub use format::format;
 pub use node::{Key, Node, NodeKind, Spanned, Text};
+pub use permissions::{Access, Grants, Permissions, split as split_grant};
 pub use pipeline::{
-    Budget, Concurrency, ForEachSpec, Given, InputSpec, OnConflict, OnExceeded, Order, Permissions, Persist,
-    PipelineSpec, RepeatSpec, StepSpec, TestSpec,
+    Budget, Concurrency, ForEachSpec, Given, InputSpec, OnConflict, OnExceeded, Order, Persist, PipelineSpec,
+    RepeatSpec, StepSpec, TestSpec,
 };
 pub use read_pipeline::{Outcome, read_pipeline};
 pub use reader::{Tree, read_tree};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::{Node, Spanned, TriggerSpec};
+use super::{Node, Permissions, Spanned, TriggerSpec};
 use crate::{
     data::Type,
     diag::{Source, Span},
@@ -203,21 +203,6 @@ pub enum OnConflict {
     Skip,
     /// Cancel the one that runs.
     Cancel,
-}
-
-/// `permissions:`: what steps may reach outside. Empty lists grant nothing to steps that ask.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Permissions {
-    /// Hosts.
-    pub http: Vec<String>,
-    /// Paths.
-    pub files: Vec<String>,
-    /// Environment variables.
-    pub env: Vec<String>,
-    /// Secrets.
-    pub secrets: Vec<String>,
-    /// Memory limit of the run, in bytes.
-    pub memory: Option<u64>,
 }
 
 /// One element of `tests:`.

@@ -85,13 +85,12 @@ pub enum WorkspaceDurability {
     Process,
 }
 
-/// `retention:`: how long things are kept; for ever where `None`.
+/// `retention:`: how long `gc` keeps things; as long as it is told where `None`. Artifacts are kept as long as anything
+/// that names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
     /// Ended runs and their events.
     pub runs: Option<Duration>,
-    /// Artifacts that only ended runs name.
-    pub artifacts: Option<Duration>,
     /// Cached results.
     pub cache: Option<Duration>,
     /// Log lines.
@@ -152,12 +151,7 @@ static PROVIDER: Keys = Keys {
 static RETENTION: Keys = Keys {
     what: "`retention`",
     name: "retention",
-    list: &[
-        key("runs", Time, "ended runs"),
-        key("artifacts", Time, "artifacts that only ended runs name"),
-        key("cache", Time, "cached results"),
-        key("logs", Time, "log lines"),
-    ],
+    list: &[key("runs", Time, "ended runs"), key("cache", Time, "cached results"), key("logs", Time, "log lines")],
     foreign: &[],
 };
 pub(super) static WORKSPACE: Keys = Keys {
@@ -230,8 +224,7 @@ fn workspace(cx: &mut Cx, source: &Source, root: &Node) -> Option<Workspace> {
     let mut retention = Retention::default();
     if let Some(kept) = fields.get("retention").and_then(|n| cx.fields(n, &RETENTION)) {
         let mut time = |key: &str| kept.get(key).and_then(|n| cx.duration(n, &format!("`{key}`")));
-        retention =
-            Retention { runs: time("runs"), artifacts: time("artifacts"), cache: time("cache"), logs: time("logs") };
+        retention = Retention { runs: time("runs"), cache: time("cache"), logs: time("logs") };
     }
     let words = [("power", WorkspaceDurability::Power), ("process", WorkspaceDurability::Process)];
     Some(Workspace {

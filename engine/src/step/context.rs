@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,6 +16,7 @@ use crate::{
     data::{Table, Value},
     expr::Labelled,
     model::{AttemptKey, Fault, Name, RunId, Timestamp},
+    spec::{Access, Grants},
 };
 
 /// What one attempt is given.
@@ -44,6 +45,8 @@ pub struct StepContext {
     /// A folder of this attempt's own, empty, removed after it. Pure kinds find it not yet made, and make
     /// it if they need it.
     pub scratch: PathBuf,
+    /// What the step was granted.
+    pub permissions: Arc<Grants>,
     /// Bytes that the attempt may hold in memory, if limited.
     pub memory: Option<u64>,
     /// Durable parts of the step.
@@ -56,6 +59,24 @@ pub struct StepContext {
     pub progress: Progress,
     /// Triggered when the attempt shall stop.
     pub cancel: CancellationToken,
+}
+
+impl StepContext {
+    /// The fault `permissions.files` if a file may not be used so. Relative paths start from [`StepContext::base`];
+    /// links are followed.
+    pub fn permit(&self, path: &Path, access: Access) -> Result<(), Fault> {
+        if self.permissions.allow_real(&self.base, path, access) {
+            return Ok(());
+        }
+        let done = match access {
+            Access::Read => "read",
+            Access::Write => "written",
+        };
+        let message =
+            format!("`{}` may not be {done}: it is outside of what `permissions: files` allows", path.display());
+        Err(Fault::user("permissions.files", message)
+            .help(format!("allowed: {}; `:rw` allows writing", self.permissions.files().join(", "))))
+    }
 }
 
 /// Values by what was read.

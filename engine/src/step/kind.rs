@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{ChildPorts, Effect, InputTypes, Names, Ports, Read, Resolved, Services, StepContext, StepEnd};
-use crate::{diag::Diagnostic, model::Fault, spec::Permissions};
+use crate::{diag::Diagnostic, model::Fault, spec::Grants};
 
 /// A kind of step, as its author writes it. The registry holds an erased form of it.
 ///
@@ -73,8 +73,8 @@ pub trait StepKind: Send + Sync + 'static {
 pub struct CheckContext<'a> {
     /// The folder that relative paths start from: the pipeline file's.
     pub base: &'a Path,
-    /// `permissions:` of the step, or those of the pipeline.
-    pub permissions: &'a Permissions,
+    /// What the step was granted.
+    pub permissions: &'a Grants,
     /// Columns that a table step promises in `schema:` are trusted; files are looked at only if this is set.
     pub read_files: bool,
     /// Texts of the included files that could be read, by path as written.
@@ -91,7 +91,7 @@ static NO_FILES: BTreeMap<String, String> = BTreeMap::new();
 
 impl<'a> CheckContext<'a> {
     /// A context without included files.
-    pub fn new(base: &'a Path, permissions: &'a Permissions, read_files: bool) -> Self {
+    pub fn new(base: &'a Path, permissions: &'a Grants, read_files: bool) -> Self {
         Self { base, permissions, read_files, files: &NO_FILES, child: None }
     }
 

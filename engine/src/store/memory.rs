@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{
-    Append, Balance, CacheEntry, Committed, ItemFilter, ItemRow, ItemView, Ledger, NewRun, OwnerRecord, Request,
-    RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StepView, StoreError, Unsettled,
+    Append, Balance, CacheEntry, Committed, Doomed, ItemFilter, ItemRow, ItemView, Ledger, NewRun, OwnerRecord,
+    Request, RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StepView, StoreError,
+    Unsettled,
     ledger::{self, Line},
     named,
 };
@@ -241,9 +242,10 @@ impl RunWriter for MemoryStore {
         Ok(())
     }
 
-    async fn sweep(&self) -> Result<u64, StoreError> {
+    async fn sweep(&self, cached_before: Option<RunId>) -> Result<u64, StoreError> {
         let mut guard = self.lock();
         let inner = &mut *guard;
+        inner.cache.retain(|_, entry| cached_before.is_none_or(|oldest| entry.run >= oldest));
         let before = inner.bundles.len() + inner.outputs.len();
         let bundles: BTreeSet<Digest> = inner.runs.values().map(|run| run.revision).collect();
         let mut rows: BTreeSet<Digest> = inner.runs.values().flat_map(|run| run.outputs.iter().copied()).collect();
@@ -333,19 +335,29 @@ impl RunReader for MemoryStore {
         Ok(state.map(|((_, name), value)| (name.clone(), value.clone())).collect())
     }
 
-    async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError> {
+    async fn live_artifacts(&self, without: &Doomed) -> Result<Vec<ArtifactId>, StoreError> {
         fn mark(found: &mut BTreeSet<ArtifactId>, what: &impl serde::Serialize) {
             named::artifacts_in(&serde_json::to_vec(what).unwrap_or_default(), found);
         }
         let mut found = BTreeSet::new();
         let inner = self.lock();
-        for run in inner.runs.values() {
+        let mut rows = BTreeSet::new();
+        for (_, run) in inner.runs.iter().filter(|(id, _)| !without.runs.contains(id)) {
             run.events.iter().for_each(|event| mark(&mut found, &event.event));
-            run.items.values().for_each(|item| mark(&mut found, &item.outputs));
+            run.items.values().for_each(|item| mark(&mut found, &(&item.outputs, &item.fault)));
+            rows.extend(run.outputs.iter().copied());
         }
-        inner.outputs.values().for_each(|text| named::artifacts_in(text.as_bytes(), &mut found));
-        inner.cache.values().for_each(|entry| mark(&mut found, &entry.outputs));
-        inner.journal.values().for_each(|part| mark(&mut found, &part.result));
+        let oldest = without.cached_before;
+        for entry in inner.cache.values().filter(|entry| oldest.is_none_or(|oldest| entry.run >= oldest)) {
+            mark(&mut found, &entry.outputs);
+            if let StoredOutputs::Row { digest } = entry.outputs {
+                rows.insert(digest);
+            }
+        }
+        let texts = inner.outputs.iter().filter(|(digest, _)| rows.contains(digest));
+        texts.for_each(|(_, text)| named::artifacts_in(text.as_bytes(), &mut found));
+        let parts = inner.journal.iter().filter(|((run, _), _)| !without.runs.contains(run));
+        parts.for_each(|(_, part)| mark(&mut found, &part.result));
         inner.state.values().for_each(|value| mark(&mut found, value));
         Ok(found.into_iter().collect())
     }

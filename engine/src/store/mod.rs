@@ -24,4 +24,6 @@ pub use memory::MemoryStore;
 pub use owners::{Holder, OwnerLock, ServeLock};
 pub use query::{Cursor, Entry, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView};
 pub use sqlite::SqliteStore;
-pub use traits::{CacheEntry, NewRun, OwnerRecord, Request, RequestKind, Requests, RunReader, RunWriter, StateStore};
+pub use traits::{
+    CacheEntry, Doomed, NewRun, OwnerRecord, Request, RequestKind, Requests, RunReader, RunWriter, StateStore,
+};

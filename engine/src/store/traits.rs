@@ -88,6 +88,15 @@ pub struct CacheEntry {
     pub run: RunId,
 }
 
+/// What `gc` forgets, or would.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doomed {
+    /// Runs.
+    pub runs: Vec<RunId>,
+    /// Cached results of runs whose ids are lower, which is to say older.
+    pub cached_before: Option<RunId>,
+}
+
 /// Writes runs. Every call returns after its commit.
 #[async_trait]
 pub trait RunWriter: Send + Sync + fmt::Debug {
@@ -104,8 +113,9 @@ pub trait RunWriter: Send + Sync + fmt::Debug {
     /// Forgets a run that ended: log, items, journal, outputs. Bundles and artifacts go by `gc`.
     async fn forget(&self, run: RunId) -> Result<(), StoreError>;
 
-    /// Removes bundles and output rows that no run and no cached result names any more; says how many.
-    async fn sweep(&self) -> Result<u64, StoreError>;
+    /// Removes cached results of runs with lower ids than this one, then bundles and output rows that no run
+    /// and no cached result names any more; says how many of these.
+    async fn sweep(&self, cached_before: Option<RunId>) -> Result<u64, StoreError>;
 
     /// Puts a result into the cache.
     async fn cache(&self, fingerprint: Digest, entry: CacheEntry) -> Result<(), StoreError>;
@@ -147,8 +157,8 @@ pub trait RunReader: Send + Sync + fmt::Debug {
     /// The value that a pipeline's earlier runs left under a name of `state:`.
     async fn state(&self, pipeline: &str) -> Result<Vec<(String, Json)>, StoreError>;
 
-    /// Every artifact that a run, the cache or a journal still names.
-    async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError>;
+    /// Every artifact that a run, the cache, a journal or a `state:` value names, as if what is doomed were gone.
+    async fn live_artifacts(&self, without: &Doomed) -> Result<Vec<ArtifactId>, StoreError>;
 }
 
 /// Requests from process to process.

@@ -11,7 +11,7 @@ use millwork_engine::{
     model::{ArtifactId, Digest, Fault, NodeIx, OwnerId, Recorded, RunId, Timestamp},
     step::{Entry, JournalKey, JournalStore, Reservation, Resource, Settlement},
     store::{
-        Append, Balance, CacheEntry, Committed, ItemFilter, ItemView, Ledger, NewRun, OwnerRecord, Request,
+        Append, Balance, CacheEntry, Committed, Doomed, ItemFilter, ItemView, Ledger, NewRun, OwnerRecord, Request,
         RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StateStore, StepView,
         StoreError, Unsettled,
     },
@@ -33,18 +33,21 @@ pub enum FaultKind {
 }
 
 /// When calls fail: for each kind, its share of all calls. Reads never fail as if they had been done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FaultPlan {
     /// Where the schedule comes from: the same seed and the same calls give the same faults.
     pub seed: u64,
     /// Kinds and their shares, between 0 and 1 together.
     pub shares: Vec<(FaultKind, f64)>,
+    /// Whether reads never fail.
+    pub spare_reads: bool,
 }
 
 /// Passes calls on to `S`, and lets some fail by plan.
 pub struct FaultyStore<S> {
     inner: S,
     shares: Vec<(FaultKind, f64)>,
+    spare_reads: bool,
     schedule: Mutex<Schedule>,
 }
 
@@ -59,7 +62,7 @@ impl<S> FaultyStore<S> {
     pub fn new(inner: S, plan: FaultPlan) -> Self {
         let rng = StdRng::seed_from_u64(plan.seed);
         let schedule = Mutex::new(Schedule { rng, given: Vec::new(), forced: Vec::new() });
-        Self { inner, shares: plan.shares, schedule }
+        Self { inner, shares: plan.shares, spare_reads: plan.spare_reads, schedule }
     }
 
     /// The store behind, which never fails by plan.
@@ -96,6 +99,9 @@ impl<S> FaultyStore<S> {
     }
 
     fn read(&self) -> Result<(), StoreError> {
+        if self.spare_reads {
+            return Ok(());
+        }
         match self.draw(false) {
             None => Ok(()),
             Some(FaultKind::Unavailable) => Err(unavailable()),
@@ -145,8 +151,8 @@ impl<S: StateStore> RunWriter for FaultyStore<S> {
     async fn forget(&self, run: RunId) -> Result<(), StoreError> {
         self.write(None, self.inner.forget(run)).await
     }
-    async fn sweep(&self) -> Result<u64, StoreError> {
-        self.write(None, self.inner.sweep()).await
+    async fn sweep(&self, cached_before: Option<RunId>) -> Result<u64, StoreError> {
+        self.write(None, self.inner.sweep(cached_before)).await
     }
     async fn cache(&self, fingerprint: Digest, entry: CacheEntry) -> Result<(), StoreError> {
         self.write(None, self.inner.cache(fingerprint, entry)).await
@@ -199,9 +205,9 @@ impl<S: StateStore> RunReader for FaultyStore<S> {
         self.read()?;
         self.inner.state(pipeline).await
     }
-    async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError> {
+    async fn live_artifacts(&self, without: &Doomed) -> Result<Vec<ArtifactId>, StoreError> {
         self.read()?;
-        self.inner.live_artifacts().await
+        self.inner.live_artifacts(without).await
     }
 }
 

@@ -11,8 +11,8 @@ use millwork_engine::{
     },
     step::{Entry, Settlement},
     store::{
-        Append, CacheEntry, Cursor, ItemFilter, ItemRow, NewRun, OutputRow, RequestKind, RunFilter, Scope, StateStore,
-        StoreError,
+        Append, CacheEntry, Cursor, Doomed, ItemFilter, ItemRow, NewRun, OutputRow, RequestKind, RunFilter, Scope,
+        StateStore, StoreError,
     },
 };
 use serde_json::json;
@@ -346,14 +346,14 @@ async fn keeps_outputs_and_sweeps(store: Store) {
     must(store.append(with_row).await);
     must(store.append(Append { events: event, ..append(second, 2) }).await);
     assert_eq!(must(store.outputs(shared.digest).await), shared.json);
-    assert_eq!(must(store.sweep().await), 0, "everything is named");
+    assert_eq!(must(store.sweep(None).await), 0, "everything is named");
     must(store.forget(first).await);
-    assert_eq!(must(store.sweep().await), 1, "what only the forgotten run had goes");
+    assert_eq!(must(store.sweep(None).await), 1, "what only the forgotten run had goes");
     assert_eq!(must(store.outputs(shared.digest).await), shared.json, "another run names it");
     let entry = CacheEntry { outputs: named, labels: json!({}), rows: None, run: second };
     must(store.cache(Digest::of(b"f"), entry).await);
     must(store.forget(second).await);
-    assert_eq!(must(store.sweep().await), 1, "the bundle goes");
+    assert_eq!(must(store.sweep(None).await), 1, "the bundle goes");
     assert_eq!(must(store.outputs(shared.digest).await), shared.json, "the cache names it");
 }
 
@@ -433,14 +433,23 @@ async fn names_live_artifacts(store: Store) {
     must(store.finish(&key(run, "k"), Digest::of(b"r"), &kept("journal"), &Settlement::default()).await);
     let entry = CacheEntry { outputs: StoredOutputs::Inline(kept("cache")), labels: json!({}), rows: None, run };
     must(store.cache(Digest::of(b"f"), entry).await);
-    let live = must(store.live_artifacts().await);
+    let live = must(store.live_artifacts(&Doomed::default()).await);
     for text in ["event", "item", "row", "journal", "cache"] {
         assert!(live.contains(&artifact(text)), "{text}");
     }
+    let doomed = Doomed { runs: vec![run], cached_before: None };
+    assert_eq!(must(store.live_artifacts(&doomed).await), [artifact("cache")], "as if the run were forgotten");
+    let later = Some(run_id(2));
+    let doomed = Doomed { runs: vec![run], cached_before: later };
+    assert!(must(store.live_artifacts(&doomed).await).is_empty(), "as if the cached result were, too");
     must(store.forget(run).await);
-    must(store.sweep().await);
-    let live = must(store.live_artifacts().await);
+    must(store.sweep(None).await);
+    let live = must(store.live_artifacts(&Doomed::default()).await);
     assert!(
         live.contains(&artifact("cache")) && !live.contains(&artifact("event")) && !live.contains(&artifact("row"))
     );
+    must(store.sweep(Some(run)).await);
+    assert!(must(store.cached(Digest::of(b"f")).await).is_some(), "its run is not older than itself");
+    must(store.sweep(later).await);
+    assert_eq!(must(store.cached(Digest::of(b"f")).await), None);
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::exit::TABLE;
+use super::exit::AFTER;
 
 /// Checks, runs and records pipelines written in YAML.
 #[derive(Debug, Parser)]
-#[command(name = "millwork", version, propagate_version = true, after_help = TABLE, disable_help_subcommand = true)]
+#[command(name = "millwork", version, propagate_version = true, after_help = AFTER, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -132,9 +132,9 @@ pub enum Command {
     /// Forget old runs and remove what nothing names any more.
     #[command(after_help = "Example:\n  millwork gc --keep 30d --dry-run")]
     Gc {
-        /// Runs that ended longer ago are forgotten.
-        #[arg(long, default_value = "30d", value_parser = period)]
-        keep: std::time::Duration,
+        /// Runs that ended longer ago are forgotten; what `retention:` in `millwork.yaml` says, or 30d, if not given.
+        #[arg(long, value_parser = period)]
+        keep: Option<std::time::Duration>,
         /// Only say what would be removed.
         #[arg(long)]
         dry_run: bool,
@@ -230,7 +230,8 @@ pub struct OpenArgs {
     /// What a commit survives; what `millwork.yaml` says, or `power`, if not given.
     #[arg(long, value_enum)]
     pub durability: Option<DurabilityArg>,
-    /// Memory that all steps together may hold, such as 2GiB; what `millwork.yaml` says if not given.
+    /// Memory that all steps together may hold, such as 2GiB; what `millwork.yaml` says, or three quarters of
+    /// the machine's, if not given.
     #[arg(long, value_parser = size)]
     pub memory: Option<u64>,
 }

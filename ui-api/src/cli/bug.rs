@@ -2,11 +2,18 @@
 
 use std::{io::Write, panic};
 
-/// Prints a short message and ends with the exit code of a bug, whichever thread it was.
+use millwork_engine::executor::COMPUTE;
+
+/// Prints a short message and ends with the exit code of a bug. A panic inside a step is caught there and becomes
+/// the fault of that step alone: of it only the place is logged.
 pub(super) fn install() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         let what = info.payload_as_str().unwrap_or("no message");
+        if std::thread::current().name() == Some(COMPUTE) {
+            tracing::error!(place, "a step panicked: {what}");
+            return;
+        }
         let mut stderr = std::io::stderr().lock();
         let _ = writeln!(stderr, "\nThis is a bug in Millwork, not in your pipeline: {what} ({place})");
         let _ = writeln!(stderr, "State is safe: `millwork runs resume last` goes on with a run that was under way.");

@@ -24,8 +24,8 @@ pub enum Exit {
     Bug = 70,
 }
 
-/// The table of exit codes that `--help` shows.
-pub(super) const TABLE: &str = "Exit codes:
+/// What `--help` ends with: the exit codes, and the environment.
+pub(super) const AFTER: &str = "Exit codes:
   0   done
   1   the pipeline, its tests or its formatting have problems
   2   the command line was wrong
@@ -33,7 +33,13 @@ pub(super) const TABLE: &str = "Exit codes:
   4   the run was cancelled
   5   the run was interrupted; `millwork runs resume` goes on
   6   the run waits for a person; `millwork runs approve` answers
-  70  a bug in Millwork";
+  70  a bug in Millwork
+
+Environment:
+  MILLWORK_HOME        the folder of the state
+  MILLWORK_LOG         what the engine logs on standard error: `info`, or `millwork_engine=debug`
+  MILLWORK_LOG_FORMAT  `json` for one object a line
+  NO_COLOR             no colours";
 
 impl Exit {
     /// For a command that could not be done.
@@ -83,8 +89,8 @@ mod tests {
         ];
         for exit in all {
             let line = format!("  {:<4}", exit as u8);
-            assert!(TABLE.lines().any(|found| found.starts_with(&line)), "{exit:?}");
+            assert!(AFTER.lines().any(|found| found.starts_with(&line)), "{exit:?}");
         }
-        assert_eq!(TABLE.lines().count(), all.len() + 1);
+        assert_eq!(AFTER.lines().take_while(|line| !line.is_empty()).count(), all.len() + 1);
     }
 }

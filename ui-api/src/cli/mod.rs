@@ -9,6 +9,8 @@ mod fault;
 mod home;
 mod link;
 mod load;
+mod logging;
+mod machine;
 mod open;
 mod output;
 mod run_id;
@@ -38,7 +40,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
             let output = Output::new();
-            match command::dispatch(&output, cli.command) {
+            match logging::install().and_then(|()| command::dispatch(&output, cli.command)) {
                 Ok(Exit::Ok) if output.lost().is_some() => {
                     let why = output.lost().unwrap_or_default();
                     output.fault(&Fault::external("cli.output", format!("the result cannot be written: {why}")));

@@ -12,6 +12,7 @@ use millwork_steps::flow::GuardCommand;
 use super::{
     GUARD,
     args::{DurabilityArg, OpenArgs},
+    machine,
     workspace::Workspace,
 };
 
@@ -34,7 +35,7 @@ pub(super) async fn engine(
             None => workspace.durability(),
         },
         max_parallel: workspace.max_parallel(),
-        memory: args.memory.or(workspace.memory()),
+        memory: args.memory.or(workspace.memory()).or_else(machine::memory_share),
         clock: Arc::new(SystemClock),
         registry,
         secrets: Arc::new(workspace.secrets()),

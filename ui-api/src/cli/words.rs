@@ -31,6 +31,11 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// `1 run`, `3 runs`.
+pub(super) fn some(number: u64, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// `1.5 MiB`.
 pub(super) fn bytes(number: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -106,6 +111,7 @@ mod tests {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }
         assert_eq!([count(0), count(999), count(336_776), count(1_000_000)], ["0", "999", "336,776", "1,000,000"]);
+        assert_eq!([some(0, "run"), some(1, "run"), some(1_200, "run")], ["0 runs", "1 run", "1,200 runs"]);
         assert_eq!([bytes(7), bytes(1_536), bytes(5 << 30)], ["7 B", "1.5 KiB", "5.0 GiB"]);
     }
 }

@@ -1,9 +1,12 @@
 //! `millwork.yaml`: found, read with its problems, and applied.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use millwork_engine::{
-    Durability,
+    Durability, Keep,
     diag::{Code, Diagnostic, Severity, Source, Span, nearest},
     graph::CheckedPipeline,
     model::Fault,
@@ -70,6 +73,15 @@ impl Workspace {
     /// Bytes that all attempts together may hold.
     pub(super) fn memory(&self) -> Option<u64> {
         self.settings.as_ref().and_then(|settings| settings.memory)
+    }
+
+    /// How long `gc` keeps things: what was asked for, else what `retention:` says, else 30 days.
+    pub(super) fn keep(&self, asked: Option<Duration>) -> Keep {
+        const DAYS: Duration = Duration::from_secs(30 * 86_400);
+        let said = self.settings.as_ref().map(|settings| settings.retention).unwrap_or_default();
+        let runs = asked.or(said.runs).unwrap_or(DAYS);
+        let or_runs = |said: Option<Duration>| asked.or(said).unwrap_or(runs);
+        Keep { runs, logs: or_runs(said.logs), cache: or_runs(said.cache) }
     }
 
     /// Where secrets come from.

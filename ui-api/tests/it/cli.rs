@@ -188,3 +188,29 @@ fn a_workspace_is_applied() {
     let schema = millwork(here.path(), &["schema", "--workspace"]);
     assert!(text(&schema.stdout).contains("allow_steps"));
 }
+
+/// Nothing is logged unless the environment asks; what it asks for wrongly is said.
+#[test]
+fn the_engine_logs_what_it_is_asked_to() {
+    let here = folder(&[(
+        "p.yaml",
+        "version: 1\nname: p\nsteps:\n  - {id: a, uses: assert, with: {that: {condition: true}}}\n",
+    )]);
+    let run = |filter: &str, format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millwork"));
+        command.args(["run", "p.yaml"]).current_dir(here.path()).env_remove("MILLWORK_HOME");
+        command.env("MILLWORK_LOG", filter).env("MILLWORK_LOG_FORMAT", format);
+        command.output().expect("the binary starts")
+    };
+    let logged = run("millwork_engine=debug", "json");
+    assert_eq!(logged.status.code(), Some(0), "{logged:?}");
+    let said = text(&logged.stderr);
+    let lines: Vec<serde_json::Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let of = |message: &str| lines.iter().find(|line| line["message"] == message);
+    let step = of("the step returned").unwrap_or_else(|| panic!("{said}"));
+    assert_eq!((&step["span"]["step"], &step["level"]), (&"a".into(), &"DEBUG".into()), "{step}");
+    assert!(of("the run is driven here").is_some_and(|line| line["span"]["pipeline"] == "p"), "{said}");
+    let refused = run("millwork_engine=loud", "text");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains("MILLWORK_LOG"), "{refused:?}");
+}

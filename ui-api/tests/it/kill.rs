@@ -8,10 +8,11 @@ use std::{
     sync::Mutex,
 };
 
-use millwork_engine::{crash::CRASH_POINTS, model::RunStatus};
+use millwork_engine::crash::CRASH_POINTS;
+use millwork_testkit::kill::{Survivor, Victim};
 use serde_json::Value as Json;
 
-use crate::program::Place;
+use crate::program::program;
 
 struct Example {
     name: &'static str,
@@ -53,62 +54,13 @@ impl Case<'_> {
 
     /// Whether the point was reached; a message if a promise was broken.
     fn check(&self) -> Result<bool, String> {
-        let place = Place::of(&self.example.folder);
-        let run = ["run", self.example.file, "--json"];
-        // Points of taking over are passed by a process that goes on.
-        let takes = self.point.starts_with("take.");
-        let crash_at = self.crash_at();
-        let first = place.do_it(&run, Some(if takes { "driver.committed:2" } else { &crash_at }));
-        if !first.was_killed() {
-            return if first.status.success() { Ok(false) } else { Err(format!("it ended with {first:?}")) };
-        }
-        if takes {
-            let second = place.do_it(&["runs", "resume", "last", "--json"], Some(&crash_at));
-            if !second.was_killed() {
-                return if second.status.success() { Ok(false) } else { Err(format!("it ended with {second:?}")) };
-            }
-        }
-        let before = place.record();
-        let lines = ledger(&place).len();
-        let last = match &before {
-            None => place.do_it(&run, None),
-            Some(record) if record.status == RunStatus::Succeeded => {
-                place.do_it(&["runs", "show", "last", "--json"], None)
-            }
-            Some(record) => place.do_it(&["runs", "resume", &record.run.to_string(), "--json"], None),
-        };
-        if !last.status.success() {
-            return Err(format!("going on ended with {last:?}"));
-        }
-        self.compare(
-            &place,
-            last.outputs().or_else(|| serde_json::from_str::<Json>(&last.stdout).ok().map(|j| j["outputs"].clone())),
-        )?;
-        let after = place.record().ok_or("there is no run")?;
-        if let Some(flaw) = after.flaw() {
-            return Err(flaw);
-        }
-        let Some(before) = before else { return Ok(true) };
-        if after.run != before.run || after.status != RunStatus::Succeeded {
-            return Err(format!("{} is {:?}, {} was begun", after.run, after.status, before.run));
-        }
-        if after.events.get(..before.events.len()) != Some(&before.events[..]) {
-            return Err("what was recorded has changed".to_owned());
-        }
-        let shown = place.do_it(&["runs", "show", "last", "--json"], None);
-        let shown: Json = serde_json::from_str(&shown.stdout).map_err(|e| e.to_string())?;
-        let id = |node: usize| shown["steps"][node]["id"].as_str().unwrap_or_default().to_owned();
-        let steps = before.succeeded().into_iter().map(|node| id(node.index()));
-        let items = before.items.iter().map(|(node, item)| format!("{}/{item}", id(node.index())));
-        let recorded: Vec<String> = steps.chain(items).collect();
-        let again = ledger(&place).into_iter().skip(lines).find(|line| {
-            recorded.iter().any(|key| line == key || line.strip_prefix(key).is_some_and(|rest| rest.starts_with('/')))
-        });
-        again.map_or(Ok(true), |line| Err(format!("`{line}` was recorded as succeeded and ran again")))
+        let victim = Victim { program: program(), folder: &self.example.folder, file: self.example.file };
+        let survivor = victim.kill_at(self.point, self.nth)?;
+        survivor.map_or(Ok(false), |survivor| self.compare(survivor).map(|()| true))
     }
 
-    fn compare(&self, place: &Place, outputs: Option<Json>) -> Result<(), String> {
-        let mut outputs = outputs.ok_or("no outputs were told")?;
+    fn compare(&self, survivor: Survivor) -> Result<(), String> {
+        let Survivor { place, mut outputs } = survivor;
         if let Some(page) = outputs.get_mut("page") {
             let path = page.as_str().unwrap_or_default().to_owned();
             let relative = Path::new(&path).strip_prefix(place.path()).unwrap_or(Path::new(&path));
@@ -118,7 +70,7 @@ impl Case<'_> {
             return Err(format!("outputs are {outputs}, should be {}", self.example.golden));
         }
         let mut counts = BTreeMap::<String, u32>::new();
-        for line in ledger(place) {
+        for line in place.ledger() {
             *counts.entry(line).or_default() += 1;
         }
         // One crash repeats what was under way once; a point passed twice in a resume is still one crash.
@@ -140,12 +92,6 @@ fn same(a: &Json, b: &Json) -> bool {
         }
         _ => a == b,
     }
-}
-
-/// Keys of effects that were done, without the run's id.
-fn ledger(place: &Place) -> Vec<String> {
-    let text = fs::read_to_string(place.path().join("ledger")).unwrap_or_default();
-    text.lines().map(|line| line.split_once('/').map_or(line, |(_, key)| key).to_owned()).collect()
 }
 
 #[test]

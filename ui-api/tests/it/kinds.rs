@@ -1,6 +1,11 @@
 use std::fs;
 
-use crate::cli::{folder, millwork, text};
+use millwork_testkit::kill::Victim;
+
+use crate::{
+    cli::{folder, millwork, text},
+    program::program,
+};
 
 /// The only file that an example names and does not bring along.
 const CHILD: &str = "version: 1
@@ -39,4 +44,24 @@ fn every_example_runs_to_success() {
         let formatted = millwork(here.path(), &["fmt", "--check", "example.yaml"]);
         assert!(formatted.status.code().is_some_and(|code| code < 2), "{}", text(&formatted.stderr));
     }
+}
+
+/// The example of every kind, killed while its step is under way, goes on to the same outputs.
+#[test]
+fn every_example_survives_kills() {
+    let registry = millwork_steps::registry();
+    let mut reached = 0;
+    for kind in registry.kinds() {
+        let here = folder(&[("child.yaml", CHILD), ("example.yaml", kind.example())]);
+        let victim = Victim { program: program(), folder: here.path(), file: "example.yaml" };
+        for point in ["attempt.built", "attempt.returned", "keep.done"] {
+            // One that asks a person waits for an answer: the examples above show it.
+            match victim.kill_at(point, 1) {
+                Ok(survivor) => reached += usize::from(survivor.is_some()),
+                Err(why) if why.contains("waiting") => {}
+                Err(why) => panic!("{} killed at {point}: {why}", kind.name()),
+            }
+        }
+    }
+    assert!(reached >= 20, "{reached} kills");
 }

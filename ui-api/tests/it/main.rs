@@ -8,3 +8,4 @@ mod orphans;
 mod owners;
 mod program;
 mod selftest;
+mod signals;

@@ -2,12 +2,12 @@
 
 use std::{fs, thread, time::Duration};
 
-use crate::program::{Place, until};
+use crate::program::{empty, until};
 
 /// Each child would write after a sleep: in the foreground, in the background, and out of its group.
 #[test]
 fn no_effect_appears_after_sigkill() {
-    let place = Place::empty();
+    let place = empty();
     let script = r#"(sleep 1; echo background >> late) & setsid sh -c "sleep 1; echo session >> late" & echo $$ > began; sleep 1; echo foreground >> late"#;
     let text = format!(
         "version: 1\nname: orphans\nsteps:\n  - id: a\n    uses: shell\n    with:\n      command: [sh, -c, '{script}']\n"

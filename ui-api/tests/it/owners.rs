@@ -9,7 +9,7 @@ use std::{
 
 use millwork_engine::model::{Event, RunStatus};
 
-use crate::program::{Place, until};
+use crate::program::{empty, until};
 
 const PIPELINE: &str = r#"version: 1
 name: contested
@@ -49,7 +49,7 @@ struct Tally {
 
 fn round(seed: u64, tally: &mut Tally) -> Result<(), String> {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let place = Place::empty();
+    let place = empty();
     fs::write(place.path().join("pipeline.yaml"), PIPELINE).map_err(|e| e.to_string())?;
     let mut owner = place.command(&["run", "pipeline.yaml", "--json"]).spawn().map_err(|e| e.to_string())?;
     until("the run is recorded", || place.path().join("ledger").exists());

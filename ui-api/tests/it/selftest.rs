@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use crate::program::Place;
+use crate::program::empty;
 
 #[test]
 fn a_few_kills_lose_nothing() {
-    let place = Place::empty();
+    let place = empty();
     let done = place.bare(&["selftest", "--seed", "101", "--kills", "6", "--folder", "work"]);
     assert!(done.status.success(), "{done:?}");
     assert!(done.stderr.contains("seed 101") && done.stdout.contains("6 kills"), "{done:?}");
@@ -15,7 +15,7 @@ fn a_few_kills_lose_nothing() {
 /// A fan-out's body did not see what only its own steps read.
 #[test]
 fn a_body_reads_inputs_and_steps_outside() {
-    let place = Place::empty();
+    let place = empty();
     let text = r#"version: 1
 name: body
 inputs:

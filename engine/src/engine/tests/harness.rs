@@ -17,7 +17,7 @@ use crate::{
     engine::{Durability, Engine, EngineOptions, RunRequest, RunSummary},
     expr::{Expr, Template},
     graph::{Bundle, CheckOptions, Plan, check},
-    model::{ArtifactId, Digest, Fault, Name, RetryPolicy, SystemClock},
+    model::{ArtifactId, Clock, Digest, Fault, Name, RetryPolicy, SystemClock},
     spec::{
         ForEachSpec, Key, Node, NodeKind, Order, Permissions, Persist, PipelineSpec, RepeatSpec, Spanned, StepSpec,
         Text,
@@ -193,20 +193,28 @@ pub(super) struct Lab {
     pub secret_version: Arc<Mutex<u32>>,
     /// Whether kinds are of a newer version.
     pub newer: bool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Lab {
     pub(super) fn new() -> Self {
+        Self::at(Arc::new(SystemClock))
+    }
+
+    /// One whose time is this clock's.
+    pub(super) fn at(clock: Arc<dyn Clock>) -> Self {
         let home = std::env::temp_dir().join(format!("millwork-runs-{:032x}", rand::random::<u128>()));
         std::fs::create_dir_all(&home).expect("a folder");
         let artifacts = Arc::new(MemoryArtifacts { folder: home.clone(), kept: Mutex::default() });
         Self {
             home,
-            store: Arc::new(MemoryStore::new(Arc::new(SystemClock))),
+            store: Arc::new(MemoryStore::new(clock.clone())),
             artifacts,
             stage: Stage::new(),
             secret_version: Arc::new(Mutex::new(1)),
             newer: false,
+            clock,
         }
     }
 
@@ -227,7 +235,7 @@ impl Lab {
             durability: Durability::Process,
             max_parallel: 2,
             memory: None,
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             registry: if self.newer { newer_registry() } else { registry() },
             secrets: Arc::new(OneSecret(self.secret_version.clone())),
             scans: Arc::new(NoScans),

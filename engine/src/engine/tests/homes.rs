@@ -112,9 +112,9 @@ async fn a_run_is_owned_by_one_engine_and_taken_over_when_that_is_gone() {
     let outputs = second.outputs(id, "first").await.expect("outputs");
     assert!(outputs.values().any(|value| value.as_table().is_some_and(|table| table.rows == Some(3))));
 
-    let report = second.gc(Duration::ZERO, true).await.expect("counts");
+    let report = second.gc(crate::engine::Keep::all(Duration::ZERO), true).await.expect("counts");
     assert_eq!(report.runs, 1);
-    second.gc(Duration::ZERO, false).await.expect("forgets");
+    second.gc(crate::engine::Keep::all(Duration::ZERO), false).await.expect("forgets");
     assert_eq!(second.summary(id).await.expect_err("gone").code.as_str(), "store.no_run");
     second.close().await.expect("closes");
 }

@@ -158,11 +158,16 @@ impl Step for Act {
                 output.labels.entry(name).or_default().untrusted.insert("web".to_owned());
                 return Ok(output.into());
             }
+            "days" if cx.answer.is_none() => {
+                let days = value.as_int().unwrap_or(1).unsigned_abs();
+                let at = cx.started_at.after(Duration::from_secs(days * 86_400));
+                return Ok(StepEnd::Park(Wait::Until { at }));
+            }
             "nap" if cx.answer.is_none() => {
                 let at = cx.started_at.after(Duration::from_millis(1));
                 return Ok(StepEnd::Park(Wait::Until { at }));
             }
-            "nap" => {}
+            "nap" | "days" => {}
             "gate" => {
                 if let Some(stage) = &self.stage {
                     stage.0.begun.add_permits(1);

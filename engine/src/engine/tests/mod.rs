@@ -10,3 +10,4 @@ mod reuse;
 mod runs;
 mod secrets;
 mod speed;
+mod times;

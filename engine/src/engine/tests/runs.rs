@@ -232,7 +232,7 @@ async fn a_cached_result_is_taken_and_a_rerun_reuses_what_is_equal() {
     let plan = b.plan();
     let first = lab.run(plan.clone()).await;
     // The entry is written beside the run.
-    while lab.store.live_artifacts().await.is_err() {}
+    while lab.store.live_artifacts(&crate::store::Doomed::default()).await.is_err() {}
     let engine = lab.engine().await;
     let rerun = engine.rerun_plan(first.id, "next", Some(plan.clone())).await;
     engine.inner.know_plan(&plan);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{Decider, IllegalInput};
 use crate::{
     graph::Form,
-    model::{Event, Fault, Labels, NodeIx, StepStatus, event::StoredOutputs},
+    model::{Event, Fault, Labels, NodeIx, StepStatus, event::StoredOutputs, units::show_duration},
     run::{
         input::AttemptEnd,
         planted::{self, Bug},
@@ -83,7 +83,8 @@ impl Decider<'_> {
         let Some((state, shape)) = self.state.pair(node) else { return Ok(()) };
         let attempt = state.attempt;
         let limit = shape.deadline.unwrap_or_default();
-        let fault = Fault::external("deadline", format!("the step did not end within its deadline of {limit:?}"));
+        let text = format!("the step did not end within its deadline of {}", show_duration(limit));
+        let fault = Fault::external("deadline", text);
         self.emit(Event::StepFailed { node, attempt, fault, partial: None })
     }
 

@@ -17,7 +17,7 @@ pub(super) enum Op {
     Append(Prepared),
     Take { run: RunId, owner: OwnerId, after: u64 },
     Forget { run: RunId },
-    Sweep,
+    Sweep { cached_before: Option<RunId> },
     Cache { fingerprint: Digest, outputs: String, row: Option<Digest>, labels: String, rows: Option<u64>, run: RunId },
     Request { run: RunId, kind: String, by: String, at: i64 },
     Intend { key: JournalKey, request: Digest, reserve: Reservation, epoch: u64 },

@@ -9,8 +9,8 @@ use sqlx::{
 
 use super::{
     super::{
-        Balance, CacheEntry, ItemFilter, ItemView, OwnerRecord, Request, RunFilter, RunLog, RunView, Scope, StepView,
-        StoreError, Unsettled, named,
+        Balance, CacheEntry, Doomed, ItemFilter, ItemView, OwnerRecord, Request, RunFilter, RunLog, RunView, Scope,
+        StepView, StoreError, Unsettled, named,
     },
     batch::Batch,
     codec::{self, Numbered, from_json, from_whole, or_whole, parse},
@@ -197,18 +197,36 @@ impl Reader {
         self.all(batch).await?.iter().map(value).collect()
     }
 
-    pub(super) async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError> {
+    pub(super) async fn live_artifacts(&self, without: &Doomed) -> Result<Vec<ArtifactId>, StoreError> {
+        const RUN: &str = "run NOT IN (SELECT key FROM doomed)";
+        const CACHED: &str = "run >= (SELECT oldest FROM cached)";
+        let doomed: Vec<String> = without.runs.iter().map(RunId::to_string).collect();
+        let doomed = serde_json::to_string(&doomed).unwrap_or_default();
+        let oldest = without.cached_before.map(|run| run.to_string()).unwrap_or_default();
         let mut found = BTreeSet::new();
-        for (table, column) in [
-            ("events", "event"),
-            ("items", "outputs"),
-            ("outputs", "json"),
-            ("cache", "outputs"),
-            ("journal", "result"),
-            ("state", "value"),
+        for (table, column, condition) in [
+            ("events", "event", RUN.to_owned()),
+            ("items", "outputs", RUN.to_owned()),
+            ("items", "fault", RUN.to_owned()),
+            ("journal", "result", RUN.to_owned()),
+            ("cache", "outputs", CACHED.to_owned()),
+            (
+                "outputs",
+                "json",
+                format!(
+                    "(digest IN (SELECT digest FROM output_uses WHERE {RUN}) \
+                     OR digest IN (SELECT output_row FROM cache WHERE {CACHED}))"
+                ),
+            ),
+            ("state", "value", "true".to_owned()),
         ] {
-            let sql = format!("SELECT {column} FROM {table} WHERE length({column}) >= 64");
-            let mut texts = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).fetch(&self.pool);
+            let sql = format!(
+                "WITH doomed AS (SELECT key FROM runs WHERE id IN (SELECT value FROM json_each(?1))), \
+                 cached AS (SELECT ?2 AS oldest) \
+                 SELECT {column} FROM {table} WHERE length({column}) >= 64 AND {condition}"
+            );
+            let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
+            let mut texts = query.bind(doomed.clone()).bind(oldest.clone()).fetch(&self.pool);
             while let Some(text) = texts.try_next().await? {
                 named::artifacts_in(text.as_bytes(), &mut found);
             }

@@ -34,7 +34,7 @@ pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
             Ok(Ok(Answer::Owner(OwnerRecord { owner: *owner, epoch: epoch + 1 })))
         }
         Op::Forget { run } => forget(conn, *run).await,
-        Op::Sweep => sweep(conn).await,
+        Op::Sweep { cached_before } => sweep(conn, *cached_before).await,
         Op::Cache { fingerprint, outputs, row, labels, rows, run } => {
             let mut batch = Batch::default();
             batch.statement("INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?, ?, ?)");
@@ -93,7 +93,10 @@ async fn forget(conn: &mut SqliteConnection, run: RunId) -> Applied {
     done(batch, conn).await
 }
 
-async fn sweep(conn: &mut SqliteConnection) -> Applied {
+async fn sweep(conn: &mut SqliteConnection, cached_before: Option<RunId>) -> Applied {
+    if let Some(oldest) = cached_before {
+        sqlx::query("DELETE FROM cache WHERE run < ?").bind(oldest.to_string()).execute(&mut *conn).await?;
+    }
     let bundles = "DELETE FROM bundles WHERE revision NOT IN (SELECT revision FROM runs)";
     let outputs = "DELETE FROM outputs WHERE digest NOT IN (SELECT digest FROM output_uses) \
          AND digest NOT IN (SELECT output_row FROM cache WHERE output_row IS NOT NULL)";

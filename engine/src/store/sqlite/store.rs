@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use super::{
     super::{
-        Append, Balance, CacheEntry, Committed, Durability, ItemFilter, ItemView, Ledger, NewRun, OwnerRecord, Request,
-        RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StepView, StoreError,
+        Append, Balance, CacheEntry, Committed, Doomed, Durability, ItemFilter, ItemView, Ledger, NewRun, OwnerRecord,
+        Request, RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StepView, StoreError,
         Unsettled, append::numbered,
     },
     codec::to_json,
@@ -91,8 +91,8 @@ impl RunWriter for SqliteStore {
         self.writer.store(Op::Forget { run }).await.map(drop)
     }
 
-    async fn sweep(&self) -> Result<u64, StoreError> {
-        match self.writer.store(Op::Sweep).await? {
+    async fn sweep(&self, cached_before: Option<RunId>) -> Result<u64, StoreError> {
+        match self.writer.store(Op::Sweep { cached_before }).await? {
             Answer::Number(removed) => Ok(removed as u64),
             _ => unexpected(),
         }
@@ -155,8 +155,8 @@ impl RunReader for SqliteStore {
         self.reader.state(pipeline).await
     }
 
-    async fn live_artifacts(&self) -> Result<Vec<ArtifactId>, StoreError> {
-        self.reader.live_artifacts().await
+    async fn live_artifacts(&self, without: &Doomed) -> Result<Vec<ArtifactId>, StoreError> {
+        self.reader.live_artifacts(without).await
     }
 }
 

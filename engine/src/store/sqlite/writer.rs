@@ -168,6 +168,7 @@ fn worth_splitting(error: &sqlx::Error) -> bool {
         && !matches!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("13" | "8" | "11" | "26"))
 }
 
+#[tracing::instrument(level = "trace", skip_all, fields(jobs = jobs.len()))]
 async fn commit(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -> Result<Vec<Outcome>, sqlx::Error> {
     let mut tries = 0;
     loop {

@@ -38,7 +38,7 @@ async fn sqlite_conforms() {
 
 #[tokio::test]
 async fn a_faulty_store_without_faults_conforms() {
-    let plan = FaultPlan { seed: 1, shares: Vec::new() };
+    let plan = FaultPlan { seed: 1, ..FaultPlan::default() };
     let make = || async { Arc::new(FaultyStore::new(MemoryStore::new(clock()), plan.clone())) as Store };
     store_suite::run_all(make).await;
 }
@@ -48,7 +48,7 @@ async fn a_faulty_store_without_faults_conforms() {
 async fn appends_survive_planned_faults() {
     for seed in 0..20 {
         let shares = vec![(FaultKind::Timeout, 0.2), (FaultKind::DoneButTimeout, 0.2), (FaultKind::Unavailable, 0.1)];
-        let store = FaultyStore::new(MemoryStore::new(clock()), FaultPlan { seed, shares });
+        let store = FaultyStore::new(MemoryStore::new(clock()), FaultPlan { seed, shares, ..FaultPlan::default() });
         while store.create(new_run(1, "p")).await.is_err() {}
         for after in 2..50 {
             while store.append(append(run_id(1), after)).await.is_err() {}

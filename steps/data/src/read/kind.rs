@@ -5,6 +5,7 @@ use millwork_engine::{
     data::{Table, Type},
     diag::{Code, Diagnostic, Span},
     model::Fault,
+    spec::Access,
     step::{
         CheckContext, Effect, InputTypes, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
     },
@@ -90,7 +91,8 @@ steps:
     }
 
     fn check(config: &TableReadConfig, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
-        let mut problems: Vec<_> = config.path.iter().filter_map(|path| not_permitted(path, cx)).collect();
+        let mut problems: Vec<_> =
+            config.path.iter().filter_map(|path| not_permitted(path, Access::Read, cx)).collect();
         let place = config.path.first().map(|path| path.span()).or(config.inline.as_ref().map(|text| text.span));
         if config.path.is_empty() == config.inline.is_none() {
             let message =
@@ -143,7 +145,13 @@ impl Step for ReadStep {
             Self::Inline(table) => table,
             Self::Files(reading) => {
                 let base = cx.base.clone();
-                blocking(move || reading.table(&base)).await?
+                blocking(move || {
+                    for file in reading.files(&base)?.0 {
+                        cx.permit(&file, Access::Read)?;
+                    }
+                    reading.table(&base)
+                })
+                .await?
             }
         };
         let mut output = StepOutput::none();

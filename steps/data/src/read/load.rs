@@ -30,7 +30,8 @@ impl Reading {
         })
     }
 
-    fn files(&self, base: &Path) -> Result<(Vec<PathBuf>, Format), Fault> {
+    /// The files, and the format that all of them have.
+    pub(crate) fn files(&self, base: &Path) -> Result<(Vec<PathBuf>, Format), Fault> {
         let mut files = Vec::new();
         for path in &self.paths {
             files.extend(expand(base, path)?);

@@ -6,6 +6,7 @@ use millwork_engine::{
     data::{FileRef, Table, Type, Value},
     diag::{Code, Diagnostic},
     model::Fault,
+    spec::Access,
     step::{
         CheckContext, Effect, InputTypes, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
     },
@@ -73,8 +74,8 @@ steps:
     }
 
     fn check(config: &ReportConfig, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
-        let mut problems: Vec<_> = not_permitted(&config.path, cx).into_iter().collect();
-        problems.extend(config.template_file.as_ref().and_then(|path| not_permitted(path, cx)));
+        let mut problems: Vec<_> = not_permitted(&config.path, Access::Write, cx).into_iter().collect();
+        problems.extend(config.template_file.as_ref().and_then(|path| not_permitted(path, Access::Read, cx)));
         if let Some(template) = &config.template
             && let Some((line, why)) = flaw(template)
         {
@@ -203,6 +204,7 @@ impl Step for ReportStep {
             (Some(text), _) => text.clone(),
             (None, Some(path)) => {
                 let full = cx.base.join(path);
+                cx.permit(&full, Access::Read)?;
                 tokio::fs::read_to_string(&full).await.map_err(|e| {
                     Fault::user("report.template", format!("the template `{}` cannot be read: {e}", full.display()))
                 })?
@@ -210,6 +212,7 @@ impl Step for ReportStep {
             (None, None) => DEFAULT.to_owned(),
         };
         let target = cx.base.join(&self.path);
+        cx.permit(&target, Access::Write)?;
         let (name, unique) = (target.clone(), cx.key.short());
         let bytes = blocking(move || {
             let page = render(&template, &context)?;

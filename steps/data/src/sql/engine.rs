@@ -11,11 +11,11 @@ use datafusion::{
     datasource::empty::EmptyTable,
     execution::{SessionState, SessionStateBuilder, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
     logical_expr::LogicalPlan,
-    physical_plan::execute_stream,
+    physical_plan::{displayable, execute_stream_partitioned},
     prelude::{SessionConfig, SessionContext},
     scalar::ScalarValue,
 };
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use millwork_engine::{
     data::{Table, Type, Value},
     diag::Code,
@@ -25,6 +25,7 @@ use millwork_engine::{
 
 use super::{
     fault::{classify, is_memory},
+    in_order::InOrder,
     names::{Query, parse},
     param, place,
     problem::{Problem, problems},
@@ -63,6 +64,8 @@ fn config() -> SessionConfig {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;
     options.optimizer.expand_views_at_output = true;
+    // Sources have parts enough; dealing batches out to others would lose the order of the rows.
+    options.optimizer.enable_round_robin_repartition = false;
     config
 }
 
@@ -175,9 +178,11 @@ async fn run_once(
     let logical = plan(query, &state, bound).await.map_err(failed)?;
     output_schema(query, &logical).map_err(first)?;
     let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
+    tracing::debug!(hash_joins, "the plan:\n{}", displayable(physical.as_ref()).indent(false));
     let schema = physical.schema();
-    let mut stream = execute_stream(physical, context.task_ctx()).map_err(failed)?;
+    let streams = execute_stream_partitioned(physical, context.task_ctx()).map_err(failed)?;
     let most = engine.memory.map(|limit| limit / RESULT);
+    let mut stream = InOrder::new(streams, most.map(|most| most / 2));
     let mut rows = Rows::new(schema, engine.access.artifacts().clone(), most);
     loop {
         let next = match engine.cx {

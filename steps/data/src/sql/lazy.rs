@@ -1,8 +1,21 @@
 //! Tables that are read while a query runs, each part a stream of its own.
 
-use std::{fmt, fs::File, io::BufReader, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    fs::File,
+    io::BufReader,
+    ops::{ControlFlow, Range},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use arrow::{datatypes::SchemaRef, ipc::reader::FileReader, record_batch::RecordBatch};
+use arrow::{
+    compute::concat,
+    datatypes::SchemaRef,
+    error::ArrowError,
+    ipc::reader::FileReader,
+    record_batch::{RecordBatch, RecordBatchOptions},
+};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
@@ -46,28 +59,68 @@ impl Part for FilePart {
     }
 }
 
-/// A table in the artifact store, of which a batch at a time is in memory.
+/// Neighbouring batches of a table in the artifact store, of which one at a time is in memory.
 pub(super) struct KeptPart {
-    pub(super) path: PathBuf,
-    pub(super) artifact: ArtifactId,
-    pub(super) schema: SchemaRef,
+    path: PathBuf,
+    artifact: ArtifactId,
+    schema: SchemaRef,
+    batches: Range<usize>,
+}
+
+impl KeptPart {
+    /// A table in up to `most` parts.
+    pub(super) fn split(
+        path: &Path,
+        artifact: ArtifactId,
+        schema: &SchemaRef,
+        most: usize,
+    ) -> Result<Vec<Self>, Fault> {
+        let batches = Self::open(path, artifact, None)?.num_batches();
+        let each = batches.div_ceil(most).max(1);
+        let part = |from| {
+            let batches = from..batches.min(from + each);
+            Self { path: path.to_owned(), artifact, schema: schema.clone(), batches }
+        };
+        Ok((0..batches.max(1)).step_by(each).map(part).collect())
+    }
+
+    fn open(path: &Path, id: ArtifactId, columns: Option<Vec<usize>>) -> Result<FileReader<BufReader<File>>, Fault> {
+        let file = File::open(path).map_err(|e| unreadable(id, e))?;
+        FileReader::try_new(BufReader::new(file), columns).map_err(|e| unreadable(id, e))
+    }
+}
+
+fn unreadable(artifact: ArtifactId, why: impl fmt::Display) -> Fault {
+    Fault::external("artifact.corrupt", format!("{artifact} cannot be read: {why}"))
 }
 
 impl Part for KeptPart {
     fn read(&self, wanted: &SchemaRef, each: &mut Each<'_>) -> Result<(), Fault> {
-        let failed = |e: String| Fault::external("artifact.corrupt", format!("{} cannot be read: {e}", self.artifact));
+        let failed = |e| unreadable(self.artifact, e);
         let columns = wanted.fields().iter().map(|field| self.schema.index_of(field.name()));
-        let columns: Vec<usize> = columns.collect::<Result<_, _>>().map_err(|e| failed(e.to_string()))?;
-        let file = File::open(&self.path).map_err(|e| failed(e.to_string()))?;
-        let reader = FileReader::try_new(BufReader::new(file), Some(columns)).map_err(|e| failed(e.to_string()))?;
-        for batch in reader {
-            let batch = batch.map_err(|e| failed(e.to_string()))?;
+        let columns: Vec<usize> = columns.collect::<Result<_, _>>().map_err(failed)?;
+        let mut reader = Self::open(&self.path, self.artifact, Some(columns))?;
+        if self.batches.is_empty() {
+            return Ok(());
+        }
+        reader.set_index(self.batches.start).map_err(failed)?;
+        let part = wanted.fields().len() < self.schema.fields().len();
+        for batch in reader.take(self.batches.len()) {
+            let batch = batch.map_err(failed)?;
+            let batch = if part { alone(&batch).map_err(failed)? } else { batch };
             if each(conform(&batch, wanted, "a table that was kept")?).is_break() {
                 break;
             }
         }
         Ok(())
     }
+}
+
+/// Some columns of a block of the file, copied, so that they do not keep the whole block in memory.
+fn alone(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let copied = batch.columns().iter().map(|column| concat(&[column.as_ref(), &column.slice(0, 0)]));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), copied.collect::<Result<_, _>>()?, &options)
 }
 
 /// A table of such parts; each is a partition.

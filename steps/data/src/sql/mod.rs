@@ -4,6 +4,7 @@ mod engine;
 mod fault;
 #[cfg(test)]
 mod flights_tests;
+mod in_order;
 mod kind;
 mod lazy;
 mod names;

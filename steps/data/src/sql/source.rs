@@ -16,7 +16,10 @@ use millwork_engine::{
     step::TableAccess,
 };
 
-use super::lazy::{FilePart, KeptPart, LazyTable, Part};
+use super::{
+    engine::planning_state,
+    lazy::{FilePart, KeptPart, LazyTable, Part},
+};
 use crate::formats::{Format, check_pin, files_of};
 
 /// A table as the query engine reads it: files lazily, so that projections (and for Parquet filters)
@@ -38,9 +41,9 @@ pub(super) async fn provider(table: &Table, access: &TableAccess) -> Result<Arc<
         TableForm::Batches(batches) => memory(&table.schema, batches.to_vec()),
         TableForm::Kept(artifact) => match access.artifacts().local_path(*artifact) {
             Some(path) => {
-                let part: Arc<dyn Part> =
-                    Arc::new(KeptPart { path, artifact: *artifact, schema: table.schema.clone() });
-                Ok(Arc::new(LazyTable { parts: vec![part], schema: table.schema.clone() }))
+                let parts = KeptPart::split(&path, *artifact, &table.schema, parallel())?;
+                let parts = parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Part>).collect();
+                Ok(Arc::new(LazyTable { parts, schema: table.schema.clone() }))
             }
             None => memory(&table.schema, access.read(table, None, None).await?),
         },
@@ -57,8 +60,30 @@ pub(super) fn memory(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Ar
         let conformed = batches.iter().map(|batch| crate::formats::conform(batch, schema, "a table in memory"));
         conformed.collect::<Result<_, Fault>>()?
     };
-    let table = MemTable::try_new(schema.clone(), vec![batches]);
+    let table = MemTable::try_new(schema.clone(), parts(batches));
     Ok(Arc::new(table.map_err(|e| Fault::internal("sql.table", e.strip_backtrace()))?))
+}
+
+/// How many parts of a table are read at once.
+fn parallel() -> usize {
+    planning_state().config().target_partitions().max(1)
+}
+
+/// Neighbouring batches in as many parts as are read at once, with about as many rows each.
+fn parts(batches: Vec<RecordBatch>) -> Vec<Vec<RecordBatch>> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let each = rows.div_ceil(parallel()).max(1);
+    let (mut parts, mut before) = (vec![Vec::new()], 0);
+    for batch in batches {
+        if before >= each * parts.len() {
+            parts.push(Vec::new());
+        }
+        before += batch.num_rows();
+        if let Some(part) = parts.last_mut() {
+            part.push(batch);
+        }
+    }
+    parts
 }
 
 fn parquet(scan: &Scan, schema: &SchemaRef) -> Result<Arc<dyn TableProvider>, Fault> {

@@ -228,9 +228,9 @@ async fn a_big_result_goes_to_a_file_and_is_queried_from_there() {
     assert_eq!(batch.column(0).as_primitive::<Int64Type>().value(0), 327_346);
     assert!((batch.column(1).as_primitive::<Float64Type>().value(0) - 6.895_377).abs() < 1e-9);
     // The order of the rows is that of the file.
-    let first = run("select carrier, cast(flight as bigint) from kept limit 3", &[kept]).await;
+    let first = run("select carrier, cast(flight as bigint) from kept where month > 0", &[kept]).await;
     let first = &first.batches().expect("in memory")[0];
-    assert_eq!(first.column(1).as_primitive::<Int64Type>().values().to_vec(), [1545, 1714, 1141]);
+    assert_eq!(first.column(1).as_primitive::<Int64Type>().values()[..3], [1545, 1714, 1141]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

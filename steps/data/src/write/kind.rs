@@ -5,6 +5,7 @@ use millwork_engine::{
     data::{FileRef, Table, TableForm, Type, Value},
     diag::{Code, Diagnostic},
     model::Fault,
+    spec::Access,
     step::{
         CheckContext, Effect, InputTypes, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
     },
@@ -62,7 +63,7 @@ steps:
     }
 
     fn check(config: &TableWriteConfig, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
-        let mut problems: Vec<_> = not_permitted(&config.path, cx).into_iter().collect();
+        let mut problems: Vec<_> = not_permitted(&config.path, Access::Write, cx).into_iter().collect();
         let mut refuse = |message: &str, help: &str| {
             problems.push(Diagnostic::new(Code::TableOption, config.path.span(), message).help(help));
         };
@@ -115,8 +116,10 @@ struct WriteStep {
 #[async_trait]
 impl Step for WriteStep {
     async fn run(self: Box<Self>, cx: StepContext) -> Result<StepEnd, Fault> {
+        let target = cx.base.join(&self.path);
+        cx.permit(&target, Access::Write)?;
         let saving = Saving {
-            target: cx.base.join(&self.path),
+            target,
             format: self.format,
             compression: self.compression,
             mode: self.mode,

@@ -116,6 +116,7 @@ impl Child {
             .map_err(|e| Fault::internal("shell.guard", format!("an order to the guard cannot be written: {e}")))?;
         bytes.push(b'\n');
         bytes.extend_from_slice(&launch.stdin);
+        tracing::debug!(guard = self.guard.id(), command = order.argv.first(), "a command begins");
         self.commands.0.write_all(&bytes).await.map_err(|_| lost())
     }
 

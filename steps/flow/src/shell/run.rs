@@ -126,12 +126,12 @@ async fn stop_gently<T>(stop: &mut Stop, grace: Duration, work: &mut (impl Futur
     }
 }
 
-/// PATH, HOME and LANG, what `env:` declares, and what tells the command where it runs.
+/// PATH, HOME and LANG, what `permissions: env` lets through, what `env:` declares, and what tells the command where it
+/// runs.
 fn environment(cx: &StepContext) -> BTreeMap<String, String> {
-    let mut env: BTreeMap<String, String> = ["PATH", "HOME", "LANG"]
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-        .collect();
+    let through = ["PATH", "HOME", "LANG"].into_iter().chain(cx.permissions.env());
+    let mut env: BTreeMap<String, String> =
+        through.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
     env.extend(cx.env.clone());
     env.insert("MILLWORK_KEY".to_owned(), cx.key.0.to_string());
     env.insert("MILLWORK_RUN".to_owned(), cx.run.to_string());

@@ -7,8 +7,9 @@ use std::{
 use millwork_engine::model::{Clock, Fault, SystemClock};
 
 use crate::cli::{
-    Exit, home,
+    Exit, home, machine,
     output::{Output, Tone},
+    words,
 };
 
 /// File systems on which SQLite's locks cannot be trusted.
@@ -26,6 +27,7 @@ pub(super) fn doctor(output: &Output, asked: Option<PathBuf>) -> Result<Exit, Fa
         ),
         ("home", writable(&home, folder)),
         ("file system", file_system(folder)),
+        ("memory", memory()),
         ("disk", space(folder)),
         ("processes", guard()),
         ("clock", clock()),
@@ -69,14 +71,21 @@ fn file_system(folder: &Path) -> Result<String, String> {
     }
 }
 
+fn memory() -> Result<String, String> {
+    let (all, share) = (machine::memory(), machine::memory_share());
+    Ok(all.zip(share).map_or("not known".to_owned(), |(all, share)| {
+        format!("{}, of which steps may hold {} together unless told otherwise", words::bytes(all), words::bytes(share))
+    }))
+}
+
 /// `df` knows what the standard library does not.
 fn space(folder: &Path) -> Result<String, String> {
     let said = Command::new("df").arg("-Pk").arg(folder).output().map_err(|e| format!("`df` cannot be run: {e}"))?;
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     let free = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
     match free {
-        Some(kib) if kib < 100 << 10 => Err(format!("only {} are free", crate::cli::words::bytes(kib << 10))),
-        Some(kib) => Ok(format!("{} free", crate::cli::words::bytes(kib << 10))),
+        Some(kib) if kib < 100 << 10 => Err(format!("only {} are free", words::bytes(kib << 10))),
+        Some(kib) => Ok(format!("{} free", words::bytes(kib << 10))),
         None => Ok("not known".to_owned()),
     }
 }

@@ -4,18 +4,20 @@ use millwork_engine::model::Fault;
 
 use crate::cli::{Exit, args::OpenArgs, home, open, output::Output, words, workspace::Workspace};
 
-/// Forgets old runs and what nothing names.
-pub(super) fn gc(output: &Output, keep: Duration, dry: bool, asked: Option<PathBuf>) -> Result<Exit, Fault> {
-    let home = home::existing(asked.as_deref())?;
+/// Forgets what is old and removes what nothing names.
+pub(super) fn gc(output: &Output, asked: Option<Duration>, dry: bool, home: Option<PathBuf>) -> Result<Exit, Fault> {
+    let home = home::existing(home.as_deref())?;
+    let workspace = Workspace::above(output, &home)?;
+    let keep = workspace.keep(asked);
     let report = open::block_on(async {
-        let engine =
-            open::engine(home, millwork_steps::registry(), &OpenArgs::default(), &Workspace::default()).await?;
+        let engine = open::engine(home, millwork_steps::registry(), &OpenArgs::default(), &workspace).await?;
         let report = engine.gc(keep, dry).await?;
         engine.close().await?;
         Ok(report)
     })?;
     let word = if dry { "would remove" } else { "removed" };
-    let (runs, artifacts) = (words::count(report.runs), words::count(report.artifacts));
-    output.result(format!("{word} {runs} runs and {artifacts} artifacts, {}", words::bytes(report.bytes)));
+    let (runs, logs) = (words::some(report.runs, "run"), words::some(report.logs, "log"));
+    let (artifacts, bytes) = (words::some(report.artifacts, "artifact"), words::bytes(report.bytes));
+    output.result(format!("{word} {runs}, {logs} and {artifacts} ({bytes})"));
     Ok(Exit::Ok)
 }
