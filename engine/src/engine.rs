@@ -20,7 +20,7 @@ mod summary;
 mod tests;
 
 pub use crate::{
-    executor::{LogLine, Update},
+    executor::{ItemCounts, LogLine, Update},
     store::Durability,
 };
 pub use handle::RunHandle;
@@ -28,7 +28,7 @@ pub use handle::RunHandle;
 use crate::{
     data::{ArtifactStore, ScanReader, Value},
     graph::Plan,
-    model::{Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, event::Cause},
+    model::{Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, Wait, event::Cause},
     step::{Extensions, Registry, SecretProvider, TableAccess},
     store::StateStore,
 };
@@ -79,6 +79,8 @@ pub struct RunSummary {
     pub outputs: Json,
     /// The first fault.
     pub fault: Option<Fault>,
+    /// The step that the fault is of; `None` if it is of the run itself, such as a deadline or an output.
+    pub failed_at: Option<NodeIx>,
     /// Steps in the order of the file.
     pub steps: Vec<StepSummary>,
     /// From creation to end.
@@ -102,6 +104,10 @@ pub struct StepSummary {
     pub took: Option<Duration>,
     /// Why it failed.
     pub fault: Option<Fault>,
+    /// What it waits for.
+    pub wait: Option<Wait>,
+    /// Its items, if it is a fan-out that knows them.
+    pub items: Option<ItemCounts>,
 }
 
 /// Runs pipelines and tells of them. Cheap to clone.
@@ -114,6 +120,12 @@ impl Engine {
     /// Opens a home, making it if it is not there.
     pub async fn open(options: EngineOptions) -> Result<Self, Fault> {
         home::open(options).await.map(|inner| Self { inner })
+    }
+
+    /// Opens a home for looking only: nothing in it is written, so that the right to read it is enough. What would
+    /// write is refused.
+    pub async fn open_to_read(options: EngineOptions) -> Result<Self, Fault> {
+        home::open_to_read(options).await.map(|inner| Self { inner })
     }
 
     /// An engine over a store and artifacts of the caller's: for tests, and for other backends.
@@ -136,7 +148,7 @@ impl Engine {
             reused: BTreeMap::new(),
             reused_labels: BTreeMap::new(),
         };
-        self.inner.launch(new).await
+        self.inner.launch(new).await?.run()
     }
 
     /// Goes on with an interrupted or failed run, or with one whose owner died, from its frozen bundle.
@@ -175,6 +187,11 @@ impl Engine {
     /// The plan of a run, from its frozen bundle.
     pub async fn plan_of(&self, run: RunId) -> Result<Arc<Plan>, Fault> {
         self.inner.plan_of(run).await
+    }
+
+    /// The living process that owns a run, in words; `None` if nobody drives it.
+    pub async fn owner_of(&self, run: RunId) -> Result<Option<String>, Fault> {
+        self.inner.owner_of(run).await
     }
 
     /// Log lines of a step, oldest first: all attempts and items, or one item.
@@ -249,4 +266,9 @@ pub struct GcReport {
     pub artifacts: u64,
     /// Bytes freed.
     pub bytes: u64,
+    /// Artifacts that nothing names and that are kept for now, being younger than an hour: a run may be about to
+    /// name them.
+    pub young: u64,
+    /// Their bytes.
+    pub young_bytes: u64,
 }

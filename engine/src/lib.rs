@@ -26,6 +26,6 @@ pub mod scheduler;
 mod engine;
 
 pub use engine::{
-    Durability, Engine, EngineOptions, GcReport, Keep, LogLine, RerunPlan, RunHandle, RunRequest, RunSummary,
-    StepSummary, Update,
+    Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, RerunPlan, RunHandle, RunRequest,
+    RunSummary, StepSummary, Update,
 };

@@ -1,8 +1,8 @@
-use std::{fmt, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use async_trait::async_trait;
 
-use crate::model::{ArtifactId, Fault};
+use crate::model::{ArtifactId, Fault, Retry};
 
 /// What the store knows of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,4 +33,24 @@ pub trait ArtifactStore: Send + Sync + fmt::Debug {
 
     /// A folder on the same file system to write files in before they are adopted.
     fn scratch(&self) -> PathBuf;
+}
+
+/// The fault of an artifact that cannot be opened: `artifact.missing` where its file is gone.
+pub fn unopened_artifact(id: ArtifactId, error: &io::Error) -> Fault {
+    let missing = error.kind() == io::ErrorKind::NotFound;
+    let fault = if missing {
+        Fault::external("artifact.missing", format!("{id} is not there any more")).retry(Retry::Never)
+    } else {
+        Fault::external("artifact.read", format!("{id} cannot be read: {error}"))
+    };
+    let again = "make it again: `millwork runs rerun RUN --from STEP`, STEP being the one that gave it";
+    fault.help(if missing { format!("its file was removed; {again}") } else { format!("mend its rights, or {again}") })
+}
+
+/// The fault of an artifact that does not have the bytes that it was stored with.
+pub fn damaged_artifact(id: ArtifactId, why: impl fmt::Display) -> Fault {
+    Fault::external("artifact.corrupt", format!("{id} is damaged: {why}")).retry(Retry::Never).help(
+        "check the disk, remove the file and make it again: `millwork runs rerun RUN --from STEP`, STEP being the one \
+         that gave it",
+    )
 }

@@ -4,11 +4,12 @@ use std::{fs::File, io::BufWriter, sync::Arc};
 
 use arrow::{
     datatypes::SchemaRef,
+    error::ArrowError,
     ipc::{reader::FileReader, writer::FileWriter},
     record_batch::RecordBatch,
 };
 
-use super::{ArtifactInfo, ArtifactStore};
+use super::{ArtifactInfo, ArtifactStore, damaged_artifact, unopened_artifact};
 use crate::model::{ArtifactId, Fault};
 
 /// Writes batches as one Arrow IPC file and gives it to the store. Blocking work runs on tokio's
@@ -44,16 +45,16 @@ fn write_file(path: &std::path::Path, schema: &SchemaRef, batches: &[RecordBatch
 
 /// Reads a kept table back.
 pub async fn read_kept(store: &Arc<dyn ArtifactStore>, id: ArtifactId) -> Result<Vec<RecordBatch>, Fault> {
-    let unreadable = move |e: String| Fault::external("artifact.corrupt", format!("{id} cannot be read: {e}"));
+    let damaged = move |e: ArrowError| damaged_artifact(id, e);
     if let Some(path) = store.local_path(id) {
         let read = tokio::task::spawn_blocking(move || {
-            let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-            let reader = FileReader::try_new(file, None).map_err(|e| unreadable(e.to_string()))?;
-            reader.collect::<Result<Vec<_>, _>>().map_err(|e| unreadable(e.to_string()))
+            let file = File::open(path).map_err(|e| unopened_artifact(id, &e))?;
+            let reader = FileReader::try_new(file, None).map_err(damaged)?;
+            reader.collect::<Result<Vec<_>, _>>().map_err(damaged)
         });
         return read.await.map_err(|e| Fault::internal("artifact.read", format!("reading was stopped: {e}")))?;
     }
     let bytes = store.get(id).await?;
-    let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(|e| unreadable(e.to_string()))?;
-    reader.collect::<Result<Vec<_>, _>>().map_err(|e| unreadable(e.to_string()))
+    let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(damaged)?;
+    reader.collect::<Result<Vec<_>, _>>().map_err(damaged)
 }

@@ -7,7 +7,7 @@ mod table;
 mod types;
 mod value;
 
-pub use artifact::{ArtifactInfo, ArtifactStore};
+pub use artifact::{ArtifactInfo, ArtifactStore, damaged_artifact, unopened_artifact};
 pub use encode::{decode, encode, plain};
 pub use kept::{read_kept, write_kept};
 pub use table::{Pin, PinnedFile, Scan, ScanReader, Table, TableForm};

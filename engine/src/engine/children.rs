@@ -9,12 +9,16 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
-use super::{RunRequest, bundle, inner::Inner, launch::New};
+use super::{
+    RunRequest, bundle,
+    inner::Inner,
+    launch::{Launched, New},
+};
 use crate::{
     crash::crash_point,
     data::decode,
     executor::ChildEnds,
-    model::{Fault, RunId, event::Cause},
+    model::{Fault, FaultCode, RunId, event::Cause},
     step::{ChildRequest, ChildRuns},
 };
 
@@ -58,13 +62,9 @@ impl ChildRuns for Children {
             reused: BTreeMap::new(),
             reused_labels: BTreeMap::new(),
         };
-        let child = match inner.launch(new).await {
-            Ok(handle) => handle.id(),
-            // An earlier attempt started it.
-            Err(fault) if fault.code.as_str() == "run.exists" => {
-                fault.message.parse().map_err(|_| Fault::internal("run.exists", "a child has no id"))?
-            }
-            Err(fault) => return Err(fault),
+        let child = match inner.launch(new).await? {
+            Launched::Run(handle) => handle.id(),
+            Launched::Exists(child) => child,
         };
         crash_point("child.created");
         Ok(child)
@@ -73,11 +73,11 @@ impl ChildRuns for Children {
 
 #[async_trait]
 impl ChildEnds for Children {
-    async fn ended(&self, run: RunId) -> Result<Json, Fault> {
+    async fn ended(&self, run: RunId, asks: &(dyn Fn(bool) + Send + Sync)) -> Result<Json, Fault> {
         loop {
             let inner = self.inner()?;
             if let Some(mut live) = inner.live(run) {
-                let _ = live.settled(false).await;
+                let _ = live.over(asks).await;
             }
             let view = inner.store.run(run).await?;
             if view.status.is_final() {
@@ -94,7 +94,7 @@ impl ChildEnds for Children {
             if inner.live(run).is_none() {
                 match inner.resume(run, "its parent").await {
                     Ok(_) => {}
-                    Err(fault) if fault.code.as_str() == "run.owned" => {
+                    Err(fault) if fault.code == FaultCode::RUN_OWNED => {
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                     Err(fault) => return Err(fault),
@@ -104,6 +104,11 @@ impl ChildEnds for Children {
     }
 
     async fn cancel(&self, run: RunId, by: &str) -> Result<(), Fault> {
-        Box::pin(self.inner()?.cancel(run, by)).await
+        let inner = self.inner()?;
+        Box::pin(inner.cancel(run, by)).await?;
+        if let Some(mut live) = inner.live(run) {
+            live.settled(false).await?;
+        }
+        Ok(())
     }
 }

@@ -36,6 +36,8 @@ impl Inner {
             let swept = disk.sweep(live, now, dry).await?;
             report.artifacts = swept.artifacts;
             report.bytes = swept.bytes;
+            report.young = swept.young;
+            report.young_bytes = swept.young_bytes;
         }
         Ok(report)
     }

@@ -28,10 +28,26 @@ pub(super) struct Live {
 impl Live {
     /// Waits until the run is over here, or, with `detach`, waits for a person.
     pub(super) async fn settled(&mut self, detach: bool) -> Result<Stand, Fault> {
+        self.until(|stand| stand.over || (detach && stand.needs_person)).await
+    }
+
+    /// Waits until the run is over here; tells on the way whether it waits for a person.
+    pub(super) async fn over(&mut self, asks: &(dyn Fn(bool) + Send + Sync)) -> Result<Stand, Fault> {
+        let mut asked = false;
+        self.until(|stand| {
+            if std::mem::replace(&mut asked, stand.needs_person) != stand.needs_person {
+                asks(stand.needs_person);
+            }
+            stand.over
+        })
+        .await
+    }
+
+    async fn until(&mut self, mut holds: impl FnMut(&Stand) -> bool) -> Result<Stand, Fault> {
         loop {
             {
                 let stand = self.stand.borrow_and_update();
-                if stand.over || (detach && stand.needs_person) {
+                if holds(&stand) {
                     return Ok(stand.clone());
                 }
             }

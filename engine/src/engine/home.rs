@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{ArtifactId, Fault, OwnerId, Timestamp},
-    store::{Doorbell, Holder, LocalArtifacts, OwnerLock, SqliteStore, Swept},
+    store::{Doorbell, Holder, LocalArtifacts, OwnerLock, SqliteStore, Swept, unusable},
 };
 
 /// Artifacts younger than this are kept: a run may be about to name what it has just put there.
@@ -24,14 +24,16 @@ const GRACE: Duration = Duration::from_hours(1);
 pub(super) struct OnDisk {
     pub store: SqliteStore,
     artifacts: LocalArtifacts,
-    lock: OwnerLock,
+    owner: OwnerId,
+    /// Held by a process that may own runs; one that only looks has none.
+    _lock: Option<OwnerLock>,
     home: PathBuf,
 }
 
 impl OnDisk {
     /// The id of this process.
     pub(super) fn owner(&self) -> OwnerId {
-        self.lock.id()
+        self.owner
     }
 
     /// Who an owner is, if its process lives.
@@ -66,20 +68,34 @@ pub(super) async fn open(options: EngineOptions) -> Result<Arc<Inner>, Fault> {
     for folder in ["logs", "cache", "tmp"] {
         let path = home.join(folder);
         let made = tokio::fs::create_dir_all(&path).await;
-        made.map_err(|e| Fault::external("home", format!("{} cannot be made: {e}", path.display())))?;
+        made.map_err(|e| unusable(&path, &e))?;
     }
     let oldest = OwnerLock::oldest(&home).unwrap_or(now);
     let artifacts = LocalArtifacts::open(&home, oldest)?;
     clear_scratch(&home.join("tmp"), oldest);
     let store = SqliteStore::open(&home, options.durability, options.clock.clone()).await?;
     let (kept, files) = (Arc::new(store.clone()), Arc::new(artifacts.clone()));
-    let on_disk = OnDisk { store, artifacts, lock, home: home.clone() };
+    let on_disk = OnDisk { store, artifacts, owner: lock.id(), _lock: Some(lock), home: home.clone() };
     let inner = assemble(options, kept, files, Some(on_disk))?;
     // A home without sockets is no fault: requests are looked for every second anyway.
     if let Ok(doorbell) = Doorbell::listen(&home, inner.owner) {
         tokio::spawn(listen(doorbell, Arc::downgrade(&inner)));
     }
     Ok(inner)
+}
+
+/// Opens a home folder for looking: nothing in it is made, cleared or locked. Where there is no state of this build
+/// yet, it is opened as always.
+pub(super) async fn open_to_read(options: EngineOptions) -> Result<Arc<Inner>, Fault> {
+    let home = options.home.clone();
+    let Some(store) = SqliteStore::open_to_read(&home, options.clock.clone()).await? else {
+        return open(options).await;
+    };
+    let artifacts = LocalArtifacts::at(&home);
+    let (kept, files) = (Arc::new(store.clone()), Arc::new(artifacts.clone()));
+    let owner = OwnerId::generate(options.clock.now());
+    let on_disk = OnDisk { store, artifacts, owner, _lock: None, home };
+    assemble(options, kept, files, Some(on_disk))
 }
 
 async fn listen(doorbell: Doorbell, inner: Weak<Inner>) {

@@ -60,6 +60,7 @@ pub(super) fn assemble(
         tables: TableAccess::new(artifacts, options.scans),
         home: options.home.clone(),
         memory_each: options.memory.map(|bytes| bytes / parallel as u64),
+        parallel,
     };
     let executor = Executor::new(deps, parallel)?;
     let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
@@ -165,7 +166,11 @@ impl Inner {
         for _ in 0..3 {
             let lives: Vec<Live> = self.lock_runs().values().filter(|live| !live.sender.is_closed()).cloned().collect();
             for live in &lives {
-                let _ = live.sender.send(Message::Interrupt { reason: "the engine was closed".to_owned() });
+                // What only waits for a person has nothing to stop: it goes on waiting, for its next owner.
+                let waits = live.stand.borrow().needs_person;
+                let reason = || "the engine was closed".to_owned();
+                let told = if waits { Message::Abandon } else { Message::Interrupt { reason: reason() } };
+                let _ = live.sender.send(told);
             }
             for mut live in lives {
                 let _ = live.settled(false).await;

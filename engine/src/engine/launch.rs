@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::{RunHandle, RunRequest, bundle, handle::Live, inner::Inner, inputs};
+use super::{RunHandle, RunRequest, bundle, handle::Live, home::OnDisk, inner::Inner, inputs};
 use crate::{
     crash::crash_point,
     executor::{Board, Frozen, Outputs, Updates, keep},
@@ -33,9 +33,27 @@ pub(super) struct New {
     pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
 }
 
+/// What came of a launch.
+pub(super) enum Launched {
+    /// A new run, driven here.
+    Run(RunHandle),
+    /// An earlier attempt of the same step and item of the parent started this one.
+    Exists(RunId),
+}
+
+impl Launched {
+    /// The new run of a launch without a parent.
+    pub(super) fn run(self) -> Result<RunHandle, Fault> {
+        match self {
+            Self::Run(handle) => Ok(handle),
+            Self::Exists(run) => Err(Fault::internal("run.exists", format!("{run} exists though it has no parent"))),
+        }
+    }
+}
+
 impl Inner {
     /// Creates a run and drives it.
-    pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<RunHandle, Fault> {
+    pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<Launched, Fault> {
         let New { plan, request, cause, parent, labels, mut reused, reused_labels } = new;
         let now = self.clock.now();
         let id = RunId::generate(now);
@@ -81,9 +99,11 @@ impl Inner {
         self.know_plan(&plan);
         let run = Arc::new(Frozen::new(id, plan, origin, now, board, values, Arc::new(updates), 1)?);
         let first = vec![Input::Taken { owner: self.owner, epoch: 1 }];
-        let mut handle = self.drive(run, state, Some(birth), first).await?;
-        handle.updates = Some(receiver);
-        Ok(handle)
+        let mut launched = self.drive(run, state, Some(birth), first).await?;
+        if let Launched::Run(handle) = &mut launched {
+            handle.updates = Some(receiver);
+        }
+        Ok(launched)
     }
 
     /// Outputs that stand in for a step, durable.
@@ -106,7 +126,7 @@ impl Inner {
         state: RunState,
         birth: Option<Birth>,
         first: Vec<Input>,
-    ) -> Result<RunHandle, Fault> {
+    ) -> Result<Launched, Fault> {
         let id = run.id;
         let recovered = birth.is_none();
         let (mut driver, sender, stand) = Driver::new(self.hub.clone(), run.clone(), state, birth);
@@ -128,9 +148,9 @@ impl Inner {
         tokio::spawn(drive.instrument(span));
         let told = told.await.map_err(|_| Fault::internal("run.lost", "the driver of the run is gone"))??;
         if told != id {
-            return Err(Fault::internal("run.exists", told.to_string()));
+            return Ok(Launched::Exists(told));
         }
-        Ok(RunHandle { run, live, updates: None, inner: self.clone() })
+        Ok(Launched::Run(RunHandle { run, live, updates: None, inner: self.clone() }))
     }
 
     /// Goes on with a run that nobody drives.
@@ -166,9 +186,19 @@ impl Inner {
         if status.is_final() || status == RunStatus::Interrupted {
             first.push(Input::Resume { by: by.to_owned() });
         }
-        let mut handle = self.drive(Arc::new(frozen), found.state, None, first).await?;
+        let mut handle = self.drive(Arc::new(frozen), found.state, None, first).await?.run()?;
         handle.updates = Some(receiver);
         Ok(handle)
+    }
+
+    /// The living process that owns a run, in words.
+    pub(super) async fn owner_of(&self, run: RunId) -> Result<Option<String>, Fault> {
+        if self.live(run).is_some() {
+            return Ok(Some("this process".to_owned()));
+        }
+        let record = self.store.owner(run).await?;
+        let alive = |disk: &OnDisk| if record.owner == self.owner { None } else { disk.alive(record.owner) };
+        Ok(self.on_disk.as_ref().and_then(alive))
     }
 
     /// The owner before, which is dead or this process; the fault `run.owned`, if another live one owns the run.

@@ -9,7 +9,8 @@ use super::{
     inner::{Inner, no_step},
 };
 use crate::{
-    model::{Fault, RunId, Wait},
+    graph::Work,
+    model::{Digest, Fault, FaultCode, NodeIx, RunId, Timestamp, Wait},
     run::Input,
     scheduler::Message,
     store::RequestKind,
@@ -36,7 +37,7 @@ impl Inner {
                 handle.ended(false).await.map(drop)
             }
             // Another was quicker, and is asked.
-            Err(fault) if fault.code.as_str() == "run.owned" => self.ask(run, RequestKind::Cancel, by).await,
+            Err(fault) if fault.code == FaultCode::RUN_OWNED => self.ask(run, RequestKind::Cancel, by).await,
             Err(fault) => Err(fault),
         }
     }
@@ -44,16 +45,26 @@ impl Inner {
     pub(super) async fn answer(self: &Arc<Self>, run: RunId, step: &str, answer: Json, by: &str) -> Result<(), Fault> {
         let (frozen, _) = self.look(run).await?;
         let node = frozen.find(step).ok_or_else(|| no_step(&frozen, step))?;
-        let wait = frozen.board.with(node, |facts| facts.wait.clone()).flatten();
+        let waits = frozen.board.with(node, |facts| facts.wait.clone().zip(facts.waits_since)).flatten();
+        let Some((wait, since)) = waits else { return Err(nobody_asked(run, step)) };
+        if let Some(Work::Kind { kind, config, .. }) = frozen.plan.nodes.get(node.index()).map(|node| &node.work)
+            && matches!(wait, Wait::Approval { .. })
+        {
+            kind.judge_answer(config, &answer).map_err(|wrong| {
+                Fault::user("answer.wrong", format!("the answer is not accepted: {wrong}"))
+                    .help("give the form's values, each as `--value name=text`")
+            })?;
+        }
         let shown = match wait {
-            Some(Wait::Approval { shown, .. }) => shown,
-            Some(Wait::Budget { .. }) => {
+            Wait::Approval { shown, .. } => {
+                self.refuse_second_answer(run, step, node, shown, since).await?;
+                shown
+            }
+            Wait::Budget { .. } => {
                 self.raise(run, node, &budget::granted(&answer)?).await?;
                 Wait::budget_shown()
             }
-            _ => {
-                return Err(Fault::user("answer.none", format!("step `{step}` of {run} waits for nobody's answer")));
-            }
+            Wait::Until { .. } | Wait::Run { .. } => return Err(nobody_asked(run, step)),
         };
         match self.live(run) {
             Some(live) => {
@@ -65,6 +76,31 @@ impl Inner {
         }
     }
 
+    /// The fault `answer.given`, if a question was answered already and nobody has acted on it yet.
+    async fn refuse_second_answer(
+        &self,
+        run: RunId,
+        step: &str,
+        node: NodeIx,
+        shown: Digest,
+        since: Timestamp,
+    ) -> Result<(), Fault> {
+        let requests = self.store.requests(run, 0).await?;
+        let earlier = requests.iter().find(|request| {
+            let same =
+                matches!(&request.kind, RequestKind::Answer { node: n, shown: s, .. } if *n == node && *s == shown);
+            same && request.at >= since
+        });
+        match earlier {
+            None => Ok(()),
+            Some(earlier) => {
+                let message = format!("step `{step}` was answered by {} at {} already", earlier.by, earlier.at);
+                Err(Fault::user("answer.given", message)
+                    .help(format!("`millwork runs resume {run}` goes on with that answer")))
+            }
+        }
+    }
+
     async fn ask(&self, run: RunId, kind: RequestKind, by: &str) -> Result<(), Fault> {
         self.store.request(run, kind, by, self.clock.now()).await?;
         if let Some(disk) = &self.on_disk {
@@ -73,4 +109,9 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+fn nobody_asked(run: RunId, step: &str) -> Fault {
+    Fault::user("answer.none", format!("step `{step}` of {run} waits for nobody's answer"))
+        .help(format!("`millwork why {run}` says what it waits for"))
 }

@@ -97,7 +97,7 @@ impl Inner {
         let request = RunRequest { inputs: known.collect(), ..RunRequest::default() };
         let labels = old.origin.labels.clone();
         let cause = Cause::Rerun { of: run, from };
-        self.launch(New { plan, request, cause, parent: None, labels, reused, reused_labels }).await
+        self.launch(New { plan, request, cause, parent: None, labels, reused, reused_labels }).await?.run()
     }
 }
 

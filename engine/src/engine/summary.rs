@@ -8,7 +8,7 @@ use super::{RunSummary, StepSummary, inner::Inner};
 use crate::{
     data::{decode, plain},
     executor::Frozen,
-    model::{Fault, RunId, RunStatus, StepStatus, Timestamp},
+    model::{Fault, NodeIx, RunId, RunStatus, StepStatus, Timestamp},
     scheduler::Stand,
 };
 
@@ -26,16 +26,36 @@ pub(super) fn of(run: &Frozen, stand: &Stand, now: Timestamp) -> RunSummary {
         rows: facts.rows,
         took: facts.started_at.zip(facts.ended_at).map(|(from, to)| to.since(from)),
         fault: facts.fault,
+        wait: facts.wait,
+        items: facts.planned.map(|_| facts.items),
     });
     let fault = stand.fault.clone().or_else(|| run.board.first_fault().map(|(_, fault)| fault));
+    let fault = fault.filter(|_| status != RunStatus::Succeeded);
     RunSummary {
         id: run.id,
         status,
         outputs: stand.outputs.as_ref().map_or_else(|| Json::Object(serde_json::Map::new()), shown),
-        fault: fault.filter(|_| status != RunStatus::Succeeded),
+        failed_at: fault.as_ref().and_then(|fault| failed_at(run, fault)),
+        fault,
         steps: steps.collect(),
         took: end.since(run.created_at),
     }
+}
+
+/// The step that a run's fault is of: of those that failed so, and were not allowed to, the first.
+fn failed_at(run: &Frozen, fault: &Fault) -> Option<NodeIx> {
+    let failed = run.plan.nodes.iter().zip(&run.plan.shape.nodes).filter_map(|(node, shape)| {
+        let ended = run.board.with(node.ix, |facts| {
+            let same = match facts.status {
+                StepStatus::Failed => facts.fault.as_ref() == Some(fault),
+                StepStatus::Cancelled => *fault == Fault::cancelled(),
+                _ => false,
+            };
+            same.then_some(facts.ended_at)
+        });
+        Some((shape.continue_on_error, ended??, node.ix))
+    });
+    failed.min().map(|(_, _, node)| node)
 }
 
 /// Encoded outputs as JSON for people.

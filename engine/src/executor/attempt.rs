@@ -25,9 +25,9 @@ use crate::{
     data::{Type, Value, plain},
     expr::{Part, Root},
     graph::{PlanNode, Work as Runs},
-    model::{Fault, Labels, Name, NodeIx, Timestamp, Wait},
+    model::{Fault, FaultCode, Labels, Name, NodeIx, Timestamp, Wait},
     spec::OnExceeded,
-    step::{Effect, Inputs, Journal, Ports, Progress, Read, StepContext, StepEnd, StepOutput},
+    step::{Effect, Inputs, Journal, LogSink, Ports, Progress, Read, StepContext, StepEnd, StepOutput},
 };
 
 /// Labels of outputs by their names.
@@ -82,7 +82,7 @@ pub(crate) async fn run_kind(work: &Work<'_>, answer: Option<Json>) -> Result<(S
 fn park_for_budget(work: &Work<'_>, fault: Fault) -> Result<StepEnd, Fault> {
     let budget = work.node.spec.budget.as_ref().or(work.run.plan.spec.budget.as_ref());
     let parks = budget.is_some_and(|budget| budget.on_exceeded == OnExceeded::Park) && work.item.is_none();
-    if fault.code.as_str() == "budget.exceeded" && parks {
+    if fault.code == FaultCode::BUDGET_EXCEEDED && parks {
         return Ok(StepEnd::Park(Wait::Budget { resource: fault.message }));
     }
     Err(fault)
@@ -163,6 +163,23 @@ fn inputs(work: &Work<'_>, reads: &[Read]) -> Result<Inputs, Fault> {
     Ok(Inputs(inputs))
 }
 
+/// Where the lines of an attempt go.
+pub(super) fn log_of(work: &Work<'_>) -> LogSink {
+    let (deps, run, envelope) = (work.deps, work.run, work.envelope);
+    let step = work.node.id.clone();
+    let of = logs::LogOf { node: envelope.node, step, item: envelope.item, attempt: envelope.attempt };
+    let clock = deps.services.clock.clone();
+    logs::sink(logs::folder(&deps.home, run.id), of, clock, run.scrubber.clone(), run.updates.clone())
+}
+
+/// The least of what the step, the blocks around it and the process allow.
+fn memory_of(work: &Work<'_>) -> Option<u64> {
+    let node = work.node;
+    // A run's memory is shared by as many attempts as may be under way.
+    let of_run = node.permissions.memory().map(|bytes| bytes / work.deps.parallel as u64);
+    [node.spec.memory, of_run, work.deps.memory_each].into_iter().flatten().min()
+}
+
 fn context(
     work: &Work<'_>,
     inputs: Inputs,
@@ -172,9 +189,6 @@ fn context(
     cancel: CancellationToken,
 ) -> StepContext {
     let (deps, run, node, envelope) = (work.deps, work.run, work.node, work.envelope);
-    let of = logs::LogOf { node: envelope.node, step: node.id.clone(), item: envelope.item, attempt: envelope.attempt };
-    let folder = logs::folder(&deps.home, run.id);
-    let clock = deps.services.clock.clone();
     let journals: Arc<dyn crate::step::JournalStore> = match work.body {
         Some(_) => Arc::new(super::body::Within { store: deps.journals.clone(), step: node.id.clone() }),
         None => deps.journals.clone(),
@@ -192,10 +206,10 @@ fn context(
         base: run.plan.base.clone(),
         scratch: deps.home.join("tmp").join(format!("{}-{}", envelope.key.short(), envelope.attempt)),
         permissions: node.permissions.clone(),
-        memory: node.spec.memory.or(node.permissions.memory()).or(deps.memory_each),
+        memory: memory_of(work),
         journal: Journal::new(journals, run.id, envelope.node, envelope.item, run.epoch),
         tables: deps.tables.clone(),
-        log: logs::sink(folder, of, clock, run.scrubber.clone(), run.updates.clone()),
+        log: log_of(work),
         progress,
         cancel,
     }

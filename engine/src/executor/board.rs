@@ -55,6 +55,9 @@ pub struct StepFacts {
     pub ended_at: Option<Timestamp>,
     /// What it waits for.
     pub wait: Option<Wait>,
+    /// Since when.
+    #[serde(default)]
+    pub waits_since: Option<Timestamp>,
     /// What its last wait ended with.
     pub answer: Option<Json>,
     /// Items planned, and the digest of their list.
@@ -77,6 +80,7 @@ impl Default for StepFacts {
             started_at: None,
             ended_at: None,
             wait: None,
+            waits_since: None,
             answer: None,
             planned: None,
             items: ItemCounts::default(),
@@ -225,6 +229,7 @@ impl Board {
             Event::StepWaiting { node, wait, .. } => self.change(*node, |facts| {
                 facts.status = StepStatus::Waiting;
                 facts.wait = Some(wait.clone());
+                facts.waits_since = Some(at);
                 facts.answer = None;
             }),
             Event::WaitEnded { node, answer, .. } => self.change(*node, |facts| {

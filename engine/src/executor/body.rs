@@ -19,7 +19,7 @@ use crate::{
     crash::crash_point,
     data::Value,
     graph::{PlanNode, Work as Runs},
-    model::{AttemptKey, Digest, Fault, Labels, Name, Retry, StepStatus, units::show_duration},
+    model::{AttemptKey, Digest, Fault, FaultCode, Labels, Name, Retry, StepStatus, units::show_duration},
     step::{Entry, JournalKey, JournalStore, Reservation, Settlement, StepOutput},
 };
 
@@ -133,7 +133,7 @@ async fn run_inner(
         }
     };
     match ended {
-        Err(fault) if inner.spec.continue_on_error && fault.code.as_str() != "cancelled" => Ok(skipped),
+        Err(fault) if inner.spec.continue_on_error && fault.code != FaultCode::CANCELLED => Ok(skipped),
         ended => ended,
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{
-    attempt::{OutputLabels, Work, run_kind},
+    attempt::{OutputLabels, Work, log_of, run_kind},
     slot::Slot,
 };
 use crate::{
@@ -41,7 +41,15 @@ async fn answered(work: &Work<'_>, parked: Wait) -> Result<Json, Fault> {
             work.slot.until(at).await;
             Ok(Json::Null)
         }
-        Wait::Run { run } => work.deps.children.ended(run).await,
+        Wait::Run { run } => {
+            let log = log_of(work);
+            let asks = move |asks: bool| {
+                if asks {
+                    log.line(format!("{run} waits for a person: millwork runs approve {run}"));
+                }
+            };
+            work.deps.children.ended(run, &asks).await
+        }
         Wait::Approval { .. } | Wait::Budget { .. } => {
             let text = format!("step `{}` waits for a person inside an item", work.node.id);
             Err(Fault::user("item.cannot_park", text).help("move the step out of `for_each`"))

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     crash::crash_point,
     graph::{Form, PlanNode},
-    model::{Fault, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
+    model::{Fault, FaultCode, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
     run::{AttemptEnd, ItemEnd},
     step::{JournalStore, SecretProvider, Services, StepEnd, StepOutput, TableAccess},
     store::{ItemRow, OutputRow, RunReader},
@@ -34,10 +34,11 @@ pub const COMPUTE: &str = "millwork-compute";
 /// Ends of runs of sub-pipelines.
 #[async_trait]
 pub trait ChildEnds: Send + Sync + fmt::Debug {
-    /// Waits until a child has ended; gives its status, outputs and fault, as a parent's answer.
-    async fn ended(&self, run: RunId) -> Result<Json, Fault>;
+    /// Waits until a child has ended; gives its status, outputs and fault, as a parent's answer. `asks` is told
+    /// whenever the child begins or ceases to wait for a person.
+    async fn ended(&self, run: RunId, asks: &(dyn Fn(bool) + Send + Sync)) -> Result<Json, Fault>;
 
-    /// Asks for a child's end, because its parent is cancelled.
+    /// Asks for a child's end, because its parent is cancelled, and waits for it.
     async fn cancel(&self, run: RunId, by: &str) -> Result<(), Fault>;
 }
 
@@ -60,6 +61,8 @@ pub struct Deps {
     pub home: PathBuf,
     /// Bytes that an attempt may hold where the pipeline does not say.
     pub memory_each: Option<u64>,
+    /// Attempts under way at once.
+    pub parallel: usize,
 }
 
 /// What the executor tells of an attempt.
@@ -191,7 +194,7 @@ fn stopped(envelope: Envelope) -> Report {
 async fn attempt(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot, report: &Reporter) -> Report {
     match try_attempt(deps, run, &envelope, slot, report).await {
         Ok((end, row, state)) => Report::Ended { envelope, end, row, state },
-        Err(fault) if fault.code.as_str() == "cancelled" => stopped(envelope),
+        Err(fault) if fault.code == FaultCode::CANCELLED => stopped(envelope),
         Err(fault) => {
             let end = AttemptEnd::Failed(run.scrubber.fault(fault));
             Report::Ended { envelope, end, row: None, state: Vec::new() }
@@ -244,7 +247,7 @@ async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot) -> Rep
     let (end, row) = match try_item(deps, run, &envelope, slot).await {
         Ok(Some(outputs)) => (ItemEnd::Succeeded, row(ItemOutcome::Succeeded, outputs, None)),
         Ok(None) => (ItemEnd::Skipped, row(ItemOutcome::Skipped, None, None)),
-        Err(fault) if fault.code.as_str() == "cancelled" => (ItemEnd::Cancelled, None),
+        Err(fault) if fault.code == FaultCode::CANCELLED => (ItemEnd::Cancelled, None),
         Err(fault) => {
             let fault = run.scrubber.fault(fault);
             let row = row(ItemOutcome::Failed, None, Some(fault.clone()));

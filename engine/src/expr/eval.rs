@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     data::{Map, Value},
-    model::{Fault, Labels},
+    model::{Fault, FaultCode, Labels},
 };
 
 /// Evaluates an expression once. The depth of its recursion is that of the tree, which parsing bounds.
@@ -213,7 +213,7 @@ impl Evaluation<'_> {
         answer.map_err(|problem| {
             let types: Vec<&str> = args.iter().map(kind).collect();
             let fault = self.fault(node, problem, &format!("{}({})", call.function.name(), types.join(", ")));
-            if fault.code.as_str() == "expr.type" { fault.help(call.function.usage()) } else { fault }
+            if fault.code == FaultCode::EXPR_TYPE { fault.help(call.function.usage()) } else { fault }
         })
     }
 

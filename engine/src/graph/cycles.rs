@@ -75,5 +75,8 @@ fn describe(group: &[Draft], path: &[usize]) -> Diagnostic {
     for (span, text) in links.take(20) {
         problem = problem.also(span, text);
     }
-    problem.help("remove one of these references or `needs`; to do something again and again, use `repeat`")
+    problem.help(match path.as_slice() {
+        [one] if group[*one].spec.repeat.is_some() => "in `until` and `state` a step's own outputs are `outputs.NAME`",
+        _ => "remove one of these references or `needs`; to do something again and again, use `repeat`",
+    })
 }

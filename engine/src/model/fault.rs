@@ -13,6 +13,23 @@ use super::units::show_duration;
 pub struct FaultCode(Cow<'static, str>);
 
 impl FaultCode {
+    /// The attempt was stopped because its run was cancelled.
+    pub const CANCELLED: Self = Self::new("cancelled");
+    /// A budget is used up.
+    pub const BUDGET_EXCEEDED: Self = Self::new("budget.exceeded");
+    /// Another living process owns the run.
+    pub const RUN_OWNED: Self = Self::new("run.owned");
+    /// The run has ended already.
+    pub const RUN_ENDED: Self = Self::new("run.ended");
+    /// An expression met a value of another type.
+    pub const EXPR_TYPE: Self = Self::new("expr.type");
+    /// The time of the whole run is over.
+    pub const RUN_DEADLINE: Self = Self::new("run.deadline");
+    /// A result that was kept is gone.
+    pub const ARTIFACT_MISSING: Self = Self::new("artifact.missing");
+    /// A result that was kept has changed.
+    pub const ARTIFACT_CORRUPT: Self = Self::new("artifact.corrupt");
+
     /// A code known at compile time.
     pub const fn new(code: &'static str) -> Self {
         Self(Cow::Borrowed(code))

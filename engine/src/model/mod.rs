@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod event;
 pub mod fault;
+mod fault_codes;
 pub mod id;
 pub mod label;
 pub mod policy;
@@ -12,6 +13,7 @@ pub mod units;
 pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
 pub use event::{Event, Recorded};
 pub use fault::{Blame, Fault, FaultCode, Retry};
+pub use fault_codes::FaultPage;
 pub use id::{ArtifactId, AttemptKey, Digest, Name, NodeIx, OwnerId, RunId};
 pub use label::Labels;
 pub use policy::{Backoff, RetryPolicy};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Retry};
+use super::{Fault, FaultCode, Retry};
 
 /// How the delay between attempts grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl RetryPolicy {
     }
 
     fn covers(&self, fault: &Fault) -> bool {
-        if fault.code.as_str() == "cancelled" {
+        if fault.code == FaultCode::CANCELLED {
             return false;
         }
         if self.on_codes.is_empty() && self.on_exit_codes.is_empty() {

@@ -38,6 +38,10 @@ impl Driver {
                 });
             }
             Message::Interrupt { reason } => batch.inputs.push(Input::Interrupt { reason }),
+            Message::ChildAsks { node, asks } => {
+                self.children.asks(node, asks);
+                self.tell_stand();
+            }
             Message::Poll => self.poll(batch).await,
             Message::Report(report) => self.take_report(report, batch),
             Message::Gathered { node, result } => {
@@ -118,8 +122,10 @@ impl Driver {
                 }
                 RequestKind::Interrupt => batch.inputs.push(Input::Interrupt { reason: request.by }),
                 RequestKind::Answer { node, shown, answer } => {
-                    let wait = self.run.board.with(node, |facts| facts.wait.clone()).flatten();
-                    let asked = match wait {
+                    let waits = self.run.board.with(node, |facts| facts.wait.clone().zip(facts.waits_since)).flatten();
+                    // An answer to an earlier question with the same words is none to this one.
+                    let waits = waits.filter(|(_, since)| request.at >= *since);
+                    let asked = match waits.map(|(wait, _)| wait) {
                         Some(Wait::Approval { shown, .. }) => Some(shown),
                         Some(Wait::Budget { .. }) => Some(Wait::budget_shown()),
                         _ => None,

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::Batch,
+    children::Children,
     commit::{Birth, Stop},
     head_start::HeadStarts,
     machine,
@@ -23,10 +24,9 @@ use super::{
 };
 use crate::{
     crash::crash_point,
-    executor::{Envelope, Executor, Frozen, Report, Reporter, Update, condition, pipeline_outputs, until},
-    model::{AttemptKey, Digest, Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus, Timestamp, Wait},
-    run::{AttemptEnd, Command, Input, RunState},
-    step::Effect,
+    executor::{Executor, Frozen, Report, Update, condition, pipeline_outputs, until},
+    model::{Digest, Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus, Timestamp, Wait},
+    run::{Command, Input, RunState},
     store::StateStore,
 };
 
@@ -83,8 +83,7 @@ pub(crate) struct Driver {
     pub(super) stopping: HashSet<NodeIx>,
     pub(super) heads: HeadStarts,
     pub(super) caching: HashMap<NodeIx, Digest>,
-    pub(super) children: HashSet<(NodeIx, RunId)>,
-    pub(super) asked_children: Arc<Mutex<HashSet<RunId>>>,
+    pub(super) children: Children,
     pub(super) waiting: Vec<Message>,
     /// Writes that the run's end waits for.
     pub(super) writes: JoinSet<()>,
@@ -129,8 +128,7 @@ impl Driver {
             stopping: HashSet::new(),
             heads: HeadStarts::default(),
             caching: HashMap::new(),
-            children: HashSet::new(),
-            asked_children: Arc::default(),
+            children: Children::default(),
             waiting: Vec::new(),
             writes: JoinSet::new(),
             wake: None,
@@ -175,7 +173,7 @@ impl Driver {
             }
         };
         self.stop_all(stop.is_none()).await;
-        while self.writes.join_next().await.is_some() {}
+        self.finish_writes().await;
         let status = self.state.status();
         if let Some(stop) = &stop {
             tracing::warn!("the run stops here: {}", stop.fault());
@@ -203,7 +201,7 @@ impl Driver {
         self.watch_children();
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         let status = self.state.status();
         status.is_final() || status == RunStatus::Interrupted
     }
@@ -223,6 +221,21 @@ impl Driver {
                     None => return,
                 },
                 () = &mut deadline => return,
+            }
+        }
+    }
+
+    /// Waits for what belongs to the run's end: cached results, children that are cancelled with it. Whoever asks
+    /// for an end once more does not want to wait.
+    async fn finish_writes(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                done = self.writes.join_next() => if done.is_none() { return },
+                message = self.messages.recv() => match message {
+                    Some(Message::Cancel { .. } | Message::Interrupt { .. } | Message::Abandon) | None => return,
+                    Some(_) => {}
+                },
             }
         }
     }
@@ -361,8 +374,12 @@ impl Driver {
             }
             self.run.updates.send(Update::Event(recorded));
         }
+        self.tell_stand();
+    }
+
+    pub(super) fn tell_stand(&self) {
         let status = self.state.status();
-        let needs_person = status == RunStatus::Waiting && self.waits_for_person();
+        let needs_person = status == RunStatus::Waiting && (self.waits_for_person() || self.children.ask());
         self.stand.send_replace(Stand { status: Some(status), needs_person, ..Stand::default() });
     }
 
@@ -385,99 +402,6 @@ impl Driver {
             if done && kept && !(need == ended && readers.is_empty() && self.is_over()) {
                 self.run.board.forget(need);
             }
-        }
-    }
-
-    /// Issues what is outstanding and not under way; with `early`, only attempts of pure steps.
-    fn issue(&mut self, early: bool) {
-        if self.is_over() {
-            return;
-        }
-        let now = self.hub.executor.deps().services.clock.now();
-        if !early {
-            self.wake = None;
-        }
-        for command in machine::outstanding(&self.state, now) {
-            if early {
-                match command {
-                    Command::Attempt { node, .. } | Command::Item { node, .. } if self.is_pure(node) => {}
-                    _ => continue,
-                }
-            }
-            match command {
-                Command::Attempt { node, attempt } => self.begin_attempt(node, attempt),
-                Command::Item { node, item, attempt } => self.begin(node, Some(item), attempt),
-                Command::PlanItems { .. } | Command::Gather { .. } => self.spawn_evaluation(command),
-                Command::Stop { node } => self.stop(node),
-                Command::Wake { at } => self.wake = Some(self.wake.map_or(at, |wake| wake.min(at))),
-                Command::Evaluate { .. } | Command::CheckUntil { .. } | Command::Finish => {}
-            }
-        }
-    }
-
-    fn is_pure(&self, node: NodeIx) -> bool {
-        self.state.shape().nodes.get(node.index()).is_some_and(|n| n.effect == Effect::Pure)
-    }
-
-    fn begin_attempt(&mut self, node: NodeIx, attempt: u32) {
-        if self.under_way.contains_key(&(node, None, attempt)) {
-            return;
-        }
-        if let Some(early) = self.heads.link(node, attempt) {
-            self.under_way.insert((node, None, attempt), early.cancel);
-            if let Some(report) = early.held {
-                let _ = self.sender.send(Message::Report(report));
-            }
-            return;
-        }
-        let cached = self.run.plan.nodes.get(node.index()).is_some_and(|n| n.spec.cache);
-        if cached && attempt == 1 && !self.caching.contains_key(&node) {
-            return self.ask_cache(node, attempt);
-        }
-        self.begin(node, None, attempt);
-    }
-
-    pub(super) fn begin(&mut self, node: NodeIx, item: Option<u32>, attempt: u32) {
-        if self.under_way.contains_key(&(node, item, attempt)) {
-            return;
-        }
-        let cancel = CancellationToken::new();
-        self.under_way.insert((node, item, attempt), cancel.clone());
-        self.send_off(node, item, attempt, cancel);
-    }
-
-    fn send_off(&self, node: NodeIx, item: Option<u32>, attempt: u32, cancel: CancellationToken) {
-        let Some(planned) = self.run.plan.nodes.get(node.index()) else { return };
-        let key = AttemptKey::new(self.run.id, planned.id.as_str(), item);
-        let envelope = Envelope { run: self.run.id, node, item, attempt, key };
-        self.hub.executor.begin(self.run.clone(), envelope, cancel, self.reporter());
-    }
-
-    fn reporter(&self) -> Reporter {
-        let sender = self.sender.clone();
-        Arc::new(move |report| drop(sender.send(Message::Report(report))))
-    }
-
-    /// A step returned: those who only need its values may begin.
-    pub(super) fn head_starts(&mut self, node: NodeIx) {
-        for (reader, cancel) in self.heads.returned(node, &self.readers, &self.state, &self.run) {
-            self.send_off(reader, None, 1, cancel);
-        }
-    }
-
-    /// Stops what runs of a step; where nothing does, says so.
-    fn stop(&mut self, node: NodeIx) {
-        let mut any = false;
-        for ((of, _, _), cancel) in &self.under_way {
-            if *of == node {
-                any = true;
-                cancel.cancel();
-            }
-        }
-        if !any && self.stopping.insert(node) {
-            let attempt = self.state.attempt(node);
-            let input = Input::AttemptEnded { node, attempt, end: AttemptEnd::Cancelled };
-            let _ = self.sender.send(Message::Input(input));
         }
     }
 

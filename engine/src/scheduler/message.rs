@@ -20,6 +20,8 @@ pub(crate) enum Message {
     Cancel { by: String },
     /// Stop now; a resume goes on.
     Interrupt { reason: String },
+    /// The child that a step waits for begins or ceases to wait for a person.
+    ChildAsks { node: NodeIx, asks: bool },
     /// Look for requests of other processes.
     Poll,
     /// Vanish without a trace, as a crash would have it.

@@ -3,9 +3,11 @@
 
 mod batch;
 mod beside;
+mod children;
 mod commit;
 mod driver;
 mod head_start;
+mod issue;
 mod machine;
 mod message;
 mod recover;

@@ -4,6 +4,8 @@
 //! Whatever cannot be moved safely stays as it is, and a result that would mean something else is
 //! never given out.
 
+use std::collections::BTreeMap;
+
 use super::{Node, NodeKind, keys, read_pipeline, read_tree};
 use crate::diag::{Diagnostic, Severity, Source};
 
@@ -15,7 +17,7 @@ pub fn format(source: &Source) -> Result<String, Vec<Diagnostic>> {
     }
     let text = source.text();
     let mut best = text.to_owned();
-    for layout in [tidy_lines, ordered] {
+    for layout in [tidy_lines, even, ordered] {
         let next = layout(&best);
         if same_meaning(&best, &next) {
             best = next;
@@ -76,6 +78,37 @@ fn tidy_lines(text: &str) -> String {
         out.pop();
     }
     out
+}
+
+/// One blank between a key and a value on the same line.
+fn even(text: &str) -> String {
+    let mut gaps = BTreeMap::new();
+    if let Some(root) = &read_tree(&Source::new("", text)).root {
+        find_gaps(root, text, &mut gaps);
+    }
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for (from, to) in gaps {
+        out.push_str(&text[done..from]);
+        out.push(' ');
+        done = to;
+    }
+    out.push_str(&text[done..]);
+    out
+}
+
+/// Where two or more blanks, and nothing else, follow the colon behind a key.
+fn find_gaps(node: &Node, text: &str, gaps: &mut BTreeMap<usize, usize>) {
+    for (key, value) in node.entries().unwrap_or_default() {
+        let (from, to) = (key.span.end as usize, value.span.start as usize);
+        let between = text.get(from..to).and_then(|between| between.strip_prefix(':'));
+        if between.is_some_and(|blanks| blanks.len() > 1 && blanks.bytes().all(|b| b == b' ')) {
+            gaps.insert(from + 1, to);
+        }
+        find_gaps(value, text, gaps);
+    }
+    for item in node.items().unwrap_or_default() {
+        find_gaps(item, text, gaps);
+    }
 }
 
 /// Keys of the top level, and of steps written as block mappings, in their canonical order.
@@ -250,6 +283,15 @@ mod tests {
         let expected = "# the language\nversion: 1\nname: x\nsteps:\n  # first\n  # the id\n  - id: a\n    uses: wait\n    with:\n      text: |\n        b:  1\n\n  - id: b\n    uses: wait\n\n# the end\n";
         assert_eq!(formatted(text), expected);
         assert_eq!(formatted(expected), expected);
+    }
+
+    #[test]
+    fn one_blank_follows_a_colon() {
+        let text = "version:   1\nname: x\ndescription:  \"a:   b\" # c:   d\nsteps:\n  - id:    a\n    uses: wait\n    with: {text:   'x'}\n";
+        let expected = "version: 1\nname: x\ndescription: \"a:   b\" # c:   d\nsteps:\n  - id: a\n    uses: wait\n    with: {text: 'x'}\n";
+        assert_eq!(formatted(text), expected);
+        let block = "version: 1\nname: x\ndescription:   |\n  a:   b\nsteps:\n  - {id: a, uses: wait}\n";
+        assert_eq!(formatted(block), block.replace(":   |", ": |"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
+use serde_json::Value as Json;
+
 use super::{
     CheckContext, Effect, ErasedKind, InputTypes, Names, ParsedConfig, Ports, Read, Resolved, Services, Step, StepKind,
 };
@@ -47,6 +49,9 @@ impl<K: StepKind> ErasedKind for Erased<K> {
     }
     fn asks_person(&self, config: &ParsedConfig) -> bool {
         Self::config(config).is_some_and(K::asks_person)
+    }
+    fn judge_answer(&self, config: &ParsedConfig, answer: &Json) -> Result<(), String> {
+        Self::config(config).map_or(Ok(()), |config| K::judge_answer(config, answer))
     }
     fn effect(&self, config: &ParsedConfig) -> Effect {
         Self::config(config).map_or(K::EFFECT, K::effect)

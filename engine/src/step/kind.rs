@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 use super::{ChildPorts, Effect, InputTypes, Names, Ports, Read, Resolved, Services, StepContext, StepEnd};
 use crate::{diag::Diagnostic, model::Fault, spec::Grants};
@@ -62,6 +63,13 @@ pub trait StepKind: Send + Sync + 'static {
     fn check(config: &Self::Config, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
         let _ = (config, cx);
         Vec::new()
+    }
+
+    /// Looks at an answer to what the step asks a person, before it is recorded. The error is a sentence for the
+    /// person. The step itself judges it again.
+    fn judge_answer(config: &Self::Config, answer: &Json) -> Result<(), String> {
+        let _ = (config, answer);
+        Ok(())
     }
 
     /// Makes the step of one attempt; fields are resolved here.

@@ -1,5 +1,7 @@
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
+use serde_json::Value as Json;
+
 use super::{CheckContext, Effect, Field, InputTypes, Names, Ports, Read, Services, Step, StepKind};
 use crate::{diag::Diagnostic, expr::Env, model::Fault, spec::Node};
 
@@ -32,6 +34,8 @@ pub trait ErasedKind: Send + Sync {
     fn includes(&self, config: &ParsedConfig) -> Vec<String>;
     /// See [`StepKind::asks_person`].
     fn asks_person(&self, config: &ParsedConfig) -> bool;
+    /// See [`StepKind::judge_answer`].
+    fn judge_answer(&self, config: &ParsedConfig, answer: &Json) -> Result<(), String>;
     /// See [`StepKind::effect`].
     fn effect(&self, config: &ParsedConfig) -> Effect;
     /// See [`StepKind::reads`].

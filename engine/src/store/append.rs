@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use serde_json::Value as Json;
 
 use crate::model::{
@@ -96,6 +98,18 @@ pub enum StoreError {
     Newer(String),
 }
 
+impl StoreError {
+    /// Names the file that is in trouble.
+    pub(super) fn at(self, file: &Path) -> Self {
+        let named = |why: String| format!("`{}`: {why}", file.display());
+        match self {
+            Self::Broken(why) => Self::Broken(named(why)),
+            Self::Newer(why) => Self::Newer(named(why)),
+            other => other,
+        }
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match &error {
@@ -103,8 +117,10 @@ impl From<StoreError> for Fault {
             StoreError::Conflict { .. } => Self::internal("store.conflict", error.to_string()),
             StoreError::NoRun(_) => Self::user("store.no_run", error.to_string()),
             StoreError::Unknown => Self::external("store.unknown", error.to_string()),
-            StoreError::Broken(_) => Self::external("store.broken", error.to_string()),
-            StoreError::Newer(_) => Self::user("store.newer", error.to_string()),
+            StoreError::Broken(_) => Self::external("store.broken", error.to_string())
+                .help("look at the space and the rights of its disk; `millwork doctor` says what is wrong with it"),
+            StoreError::Newer(_) => Self::user("store.newer", error.to_string())
+                .help("use the Millwork that wrote it, or choose another folder with `--home`"),
         }
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::named;
 use crate::{
     crash::crash_point,
-    data::{ArtifactInfo, ArtifactStore},
+    data::{ArtifactInfo, ArtifactStore, damaged_artifact, unopened_artifact},
     model::{ArtifactId, Digest, Fault, Timestamp},
 };
 
@@ -29,6 +29,10 @@ pub struct Swept {
     pub artifacts: u64,
     /// Bytes.
     pub bytes: u64,
+    /// Artifacts that nothing names and that are kept for being young.
+    pub young: u64,
+    /// Their bytes.
+    pub young_bytes: u64,
 }
 
 /// Files from this size on, in bytes, are flushed while they are digested.
@@ -40,7 +44,7 @@ impl LocalArtifacts {
     /// Opens the artifacts of a home. Files in `tmp/` that were last written before `oldest`, the
     /// begin of the oldest living owner, are what dead processes left, and go.
     pub fn open(home: &Path, oldest: Timestamp) -> Result<Self, Fault> {
-        let store = Self { root: home.join("artifacts"), tmp: home.join("tmp") };
+        let store = Self::at(home);
         for folder in [&store.root, &store.tmp] {
             fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
         }
@@ -50,6 +54,11 @@ impl LocalArtifacts {
             }
         }
         Ok(store)
+    }
+
+    /// The artifacts of a home, for reading: nothing is made or removed.
+    pub fn at(home: &Path) -> Self {
+        Self { root: home.join("artifacts"), tmp: home.join("tmp") }
     }
 
     fn path(&self, id: ArtifactId) -> PathBuf {
@@ -98,14 +107,20 @@ impl LocalArtifacts {
             }
             let mut swept = Swept::default();
             for (info, written) in store.files()? {
-                if live.contains(&info.id) || now.since(written) < grace || written > now {
+                if live.contains(&info.id) {
+                    continue;
+                }
+                if now.since(written) < grace || written > now {
+                    swept.young += 1;
+                    swept.young_bytes += info.bytes;
                     continue;
                 }
                 let path = store.path(info.id);
                 if !dry {
                     fs::remove_file(&path).map_err(|e| unwritable(&path, &e))?;
                 }
-                swept = Swept { artifacts: swept.artifacts + 1, bytes: swept.bytes + info.bytes };
+                swept.artifacts += 1;
+                swept.bytes += info.bytes;
             }
             Ok(swept)
         })
@@ -167,10 +182,14 @@ impl LocalArtifacts {
     fn get_now(&self, id: ArtifactId) -> Result<Vec<u8>, Fault> {
         let path = self.path(id);
         let bytes = fs::read(&path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => missing(id),
+            io::ErrorKind::NotFound => unopened_artifact(id, &e),
             _ => unreadable(&path, &e),
         })?;
-        if Digest::of(&bytes) == id.0 { Ok(bytes) } else { Err(corrupt(id)) }
+        if Digest::of(&bytes) == id.0 {
+            Ok(bytes)
+        } else {
+            Err(damaged_artifact(id, "its bytes are others than were stored"))
+        }
     }
 }
 
@@ -264,16 +283,6 @@ fn modified(meta: &fs::Metadata) -> Timestamp {
     meta.modified().map_or(Timestamp::default(), |at| chrono::DateTime::<chrono::Utc>::from(at).into())
 }
 
-fn missing(id: ArtifactId) -> Fault {
-    Fault::external("artifact.missing", format!("{id} is not there"))
-        .help("it was removed by hand, or by `gc` in another home; rerun the step that made it")
-}
-
-fn corrupt(id: ArtifactId) -> Fault {
-    Fault::external("artifact.corrupt", format!("{id} does not have the bytes that it was stored with"))
-        .help("remove the file and rerun the step that made it; check the disk")
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Fault {
     Fault::external("artifact.read", format!("`{}` cannot be read: {error}", path.display()))
 }
@@ -332,8 +341,8 @@ mod tests {
         let live = HashSet::from([outputs]);
         let now = Timestamp::from(chrono::Utc::now()).after(Duration::from_mins(1));
         let young = store.sweep(&live, Duration::from_hours(1), now, false).await.unwrap();
-        assert_eq!(young, Swept::default());
-        let expected = Swept { artifacts: 1, bytes: 4 };
+        assert_eq!(young, Swept { young: 1, young_bytes: 4, ..Swept::default() });
+        let expected = Swept { artifacts: 1, bytes: 4, ..Swept::default() };
         assert_eq!(store.sweep(&live, Duration::ZERO, now, true).await.unwrap(), expected);
         assert!(store.contains(dead).await.unwrap(), "a dry sweep removes nothing");
         assert_eq!(store.sweep(&live, Duration::ZERO, now, false).await.unwrap(), expected);

@@ -21,9 +21,10 @@ pub use doorbell::Doorbell;
 pub use durability::Durability;
 pub use ledger::{Balance, Ledger, Scope, Unsettled};
 pub use memory::MemoryStore;
+pub(crate) use owners::unusable;
 pub use owners::{Holder, OwnerLock, ServeLock};
 pub use query::{Cursor, Entry, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView};
-pub use sqlite::SqliteStore;
+pub use sqlite::{Health, SqliteStore};
 pub use traits::{
     CacheEntry, Doomed, NewRun, OwnerRecord, Request, RequestKind, Requests, RunReader, RunWriter, StateStore,
 };

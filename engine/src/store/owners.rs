@@ -115,8 +115,10 @@ fn spell(holder: Option<Holder>) -> String {
     holder.map_or_else(|| "held by another process".to_owned(), |holder| holder.to_string())
 }
 
-fn unusable(path: &Path, error: &io::Error) -> Fault {
+/// The fault of a home that cannot be written.
+pub(crate) fn unusable(path: &Path, error: &io::Error) -> Fault {
     Fault::external("home.unusable", format!("`{}` cannot be used: {error}", path.display()))
+        .help("look at its rights and its disk, or choose another folder with `--home` or MILLWORK_HOME")
 }
 
 /// Takes a lock and writes who has it; or gives who has it.

@@ -98,10 +98,10 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         home: Option<PathBuf>,
     },
-    /// Print the page of a problem's code.
-    #[command(after_help = "Example:\n  millwork explain P0004")]
+    /// Print the page of a code: of a problem that `check` finds, or of a fault that a run ends with.
+    #[command(after_help = "Examples:\n  millwork explain P0004\n  millwork explain shell.exit")]
     Explain {
-        /// Such as P0004; without it, every code is listed.
+        /// Such as P0004 or shell.exit; without it, every code is listed.
         code: Option<String>,
     },
     /// Print the JSON Schema of pipelines, for editors.
@@ -130,6 +130,9 @@ pub enum Command {
         format: GraphFormat,
     },
     /// Forget old runs and remove what nothing names any more.
+    ///
+    /// Runs that succeeded, failed or were cancelled are forgotten. Those that are interrupted or wait are kept: they
+    /// can go on. Artifacts that were written within the last hour stay too, because a run may be about to name them.
     #[command(after_help = "Example:\n  millwork gc --keep 30d --dry-run")]
     Gc {
         /// Runs that ended longer ago are forgotten; what `retention:` in `millwork.yaml` says, or 30d, if not given.

@@ -15,6 +15,8 @@ mod open;
 mod output;
 mod run_id;
 mod secrets;
+mod standing;
+mod table;
 mod watch;
 mod words;
 mod workspace;

@@ -23,11 +23,21 @@ pub(super) async fn engine(
     args: &OpenArgs,
     workspace: &Workspace,
 ) -> Result<Engine, Fault> {
+    Engine::open(options(home, registry, args, workspace)?).await
+}
+
+/// Opens the engine on a home to look at what is recorded, for which the right to read is enough.
+pub(super) async fn to_look(home: PathBuf) -> Result<Engine, Fault> {
+    let (args, workspace) = (OpenArgs::default(), Workspace::default());
+    Engine::open_to_read(options(home, millwork_steps::registry(), &args, &workspace)?).await
+}
+
+fn options(home: PathBuf, registry: Registry, args: &OpenArgs, workspace: &Workspace) -> Result<EngineOptions, Fault> {
     let mut extensions = Extensions::default();
     let guard = GuardCommand::this_program(GUARD)
         .map_err(|e| Fault::external("cli.program", format!("the path of this program cannot be found: {e}")))?;
     extensions.insert(guard);
-    Engine::open(EngineOptions {
+    Ok(EngineOptions {
         home,
         durability: match args.durability {
             Some(DurabilityArg::Power) => Durability::Power,
@@ -42,7 +52,6 @@ pub(super) async fn engine(
         scans: millwork_steps::scans(),
         extensions,
     })
-    .await
 }
 
 /// Runs a future on a runtime with one control thread; steps have a runtime of their own.

@@ -7,11 +7,14 @@ use std::{
 use console::{Style, Term};
 use serde::Serialize;
 
+use super::table::{self, Yield};
+
 /// Where everything printed goes: results to standard output, words for people to standard error.
 #[derive(Debug, Clone)]
 pub struct Output {
     colour: bool,
     terminal: bool,
+    shown: bool,
     width: usize,
     lost: Arc<OnceLock<String>>,
 }
@@ -38,9 +41,11 @@ impl Output {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        let found = || Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+        let size = || Term::stderr().size_checked().or_else(|| Term::stdout().size_checked());
+        let found = || size().map(|(_, columns)| usize::from(columns));
+        let shown = std::io::stdout().is_terminal();
         let width = asked.or_else(found).unwrap_or(100).clamp(20, 200);
-        Self { colour: terminal && !plain, terminal, width, lost: Arc::default() }
+        Self { colour: terminal && !plain, terminal, shown, width, lost: Arc::default() }
     }
 
     /// Whether a person watches.
@@ -97,19 +102,13 @@ impl Output {
 
     /// A table: columns padded to their widest cell, the last one cut to the terminal's width.
     pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
-        let columns = header.len();
-        let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        let header: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
-        for row in std::iter::once(&header).chain(rows) {
-            let cells = row.iter().take(columns).enumerate();
-            let padded = cells.map(|(i, cell)| format!("{cell:<width$}", width = widths[i]));
-            let line = padded.collect::<Vec<_>>().join("  ");
-            self.result(if self.terminal { cut(line.trim_end(), self.width) } else { line.trim_end().to_owned() });
+        self.table_that_yields(header, rows, Yield { drop: &[], cut: header.len().saturating_sub(1), least: 0 });
+    }
+
+    /// A table of which something gives way on a narrow terminal. What another program reads is whole.
+    pub(super) fn table_that_yields(&self, header: &[&str], rows: &[Vec<String>], gives_way: Yield<'_>) {
+        for line in table::lines(header, rows, self.shown.then_some((self.width, gives_way))) {
+            self.result(line);
         }
     }
 

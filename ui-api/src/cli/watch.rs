@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use millwork_engine::{
     Update,
     graph::Plan,
-    model::{Event, Fault, NodeIx, StepStatus, Timestamp},
+    model::{Event, NodeIx, StepStatus, Timestamp},
     step::LogStream,
 };
 use serde_json::json;
@@ -181,15 +181,18 @@ impl<'a> Watch<'a> {
     }
 
     fn line(&self, node: NodeIx, (mark, tone): (&str, Tone), text: &str) {
-        let widest = self.plan.nodes.iter().map(|node| node.id.as_str().len()).max().unwrap_or(0).min(32);
-        let id = self.id(node);
-        let room = self.output.width().saturating_sub(widest + 5).max(20);
-        let text = if self.output.terminal() { cut(text, room) } else { text.to_owned() };
-        self.print(&format!("{} {id:<widest$}  {text}", self.output.paint(tone, mark)));
+        let widest = self.plan.nodes.iter().map(|node| node.id.as_str().len()).max().unwrap_or(0);
+        let room = self.output.terminal().then_some(self.output.width());
+        self.print(&format!("{} {}", self.output.paint(tone, mark), columns(self.id(node), widest, text, room)));
     }
 
     fn note(&self, text: &str) {
-        self.print(&self.output.paint(Tone::Warn, text));
+        self.print(&self.output.paint(Tone::Warn, self.fitted(text)));
+    }
+
+    /// A line that is no longer than the terminal is wide; whole where there is none.
+    fn fitted(&self, line: &str) -> String {
+        if self.output.terminal() { cut(line, self.output.width()) } else { line.to_owned() }
     }
 
     fn log(&self, node: NodeIx, item: Option<u32>, stream: LogStream, line: &str) {
@@ -198,7 +201,8 @@ impl<'a> Watch<'a> {
             return;
         }
         let item = item.map(|item| format!("[{item}]")).unwrap_or_default();
-        self.print(&self.output.paint(Tone::Dim, format!("  {}{item}: {line}", self.id(node))));
+        let line = self.fitted(&format!("  {}{item}: {line}", self.id(node)));
+        self.print(&self.output.paint(Tone::Dim, line));
     }
 
     fn progress(&mut self, node: NodeIx, done: u64, total: u64) {
@@ -222,6 +226,15 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// A step's name and what is said of it, behind a mark: cut to what is left of the terminal's columns.
+fn columns(id: &str, widest: usize, text: &str, room: Option<usize>) -> String {
+    let widest = widest.min(32);
+    let Some(room) = room else { return format!("{id:<widest$}  {text}") };
+    let room = room.saturating_sub(2);
+    let widest = widest.min(room / 2);
+    cut(format!("{:<widest$}  {text}", cut(id, widest)).trim_end(), room)
+}
+
 fn spinner_style() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
@@ -239,12 +252,6 @@ fn stream_name(stream: LogStream) -> &'static str {
     }
 }
 
-/// A fault with the place of the step it came from, if one is known.
-pub(super) fn show_fault(output: &Output, plan: &Plan, step: Option<&str>, fault: &Fault) {
-    let place = step.map(|step| super::fault::place_of(plan, step));
-    output.fault_at(fault, place.as_deref());
-}
-
 /// `3 succeeded, 1 failed`.
 pub(super) fn tally(statuses: impl Iterator<Item = StepStatus>) -> String {
     let mut counts: Vec<(&'static str, usize)> = Vec::new();
@@ -257,4 +264,22 @@ pub(super) fn tally(statuses: impl Iterator<Item = StepStatus>) -> String {
     }
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     if parts.is_empty() { load::plural(0, "step") } else { parts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns;
+
+    #[test]
+    fn lines_of_a_run_fit_the_terminal() {
+        for (id, text, room, expected) in [
+            ("fetch", "12.3s  5 rows", None, "fetch     12.3s  5 rows"),
+            ("fetch", "12.3s  5 rows", Some(80), "fetch     12.3s  5 rows"),
+            ("fetch", "12.3s  5 rows", Some(20), "fetch     12.3s  …"),
+            ("a_long_name", "0.1s", Some(14), "a_lon…  0.1s"),
+            ("é", "", Some(20), "é"),
+        ] {
+            assert_eq!(columns(id, 8, text, room), expected);
+        }
+    }
 }

@@ -91,6 +91,27 @@ pub(super) fn wait(wait: &Wait) -> String {
     }
 }
 
+/// A paragraph broken between words.
+pub(super) fn wrap(text: &str, width: usize) -> String {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines.join("\n")
+}
+
+/// An error without the path of a temporary file, which means nothing to people.
+pub(super) fn nameless(error: &std::io::Error) -> std::io::Error {
+    std::io::Error::from(error.kind())
+}
+
 /// What to say to somebody who named something that is not there.
 pub(super) fn near_or_all(wrong: &str, names: &[&str]) -> String {
     match millwork_engine::diag::nearest(wrong, names.iter().copied()) {
@@ -102,6 +123,13 @@ pub(super) fn near_or_all(wrong: &str, names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paragraphs_are_broken_between_words() {
+        for (text, width, expected) in [("a b c", 3, "a b\nc"), ("longword b", 4, "longword\nb"), ("", 9, "")] {
+            assert_eq!(wrap(text, width), expected);
+        }
+    }
 
     #[test]
     fn numbers_for_people() {

@@ -95,3 +95,38 @@ fn a_renamed_column_is_found_in_the_query() {
     assert_ne!(bad.status.code(), Some(0), "{said}");
     assert!(said.contains("reads.yaml:9:29") && said.contains("arr_delay") && said.contains("arrival_delay"), "{said}");
 }
+
+/// Files of one table come together by the names of their columns, or the check names those that do not.
+#[test]
+fn files_that_differ_come_together_or_are_named() {
+    let pipeline = "version: 1\nname: parts\nsteps:\n  - {id: parts, uses: table.read, with: {path: \"*.ndjson\"}}\n  - \
+                    {id: kept, uses: table.write, with: {table: \"${{ steps.parts.outputs.table }}\", path: all.json}}\n";
+    let here =
+        folder(&[("parts.yaml", pipeline), ("1.ndjson", "{\"a\":1}\n"), ("2.ndjson", "{\"a\":3.5,\"c\":\"x\"}\n")]);
+    let run = millwork(here.path(), &["run", "parts.yaml"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    let rows: Json = serde_json::from_slice(&fs::read(here.path().join("all.json")).expect("rows")).expect("json");
+    assert_eq!(rows, json!([{"a": 1.0, "c": null}, {"a": 3.5, "c": "x"}]));
+    fs::write(here.path().join("3.ndjson"), "{\"a\":\"text\"}\n").expect("a file");
+    let check = millwork(here.path(), &["check", "parts.yaml"]);
+    let said = text(&check.stderr) + &text(&check.stdout);
+    assert_ne!(check.status.code(), Some(0), "{said}");
+    // Long lines are wrapped.
+    let said: String = said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+    for part in ["parts.yaml:4", "is float", "2.ndjson", "string in", "3.ndjson", "schema:"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}
+
+/// A path that names nothing says what it may have meant.
+#[test]
+fn a_missing_file_is_told_with_the_nearest_name() {
+    let pipeline = "version: 1\nname: lost\nsteps:\n  - {id: lost, uses: table.read, with: {path: data/fligths.csv}}\n";
+    let here = folder(&[("lost.yaml", pipeline)]);
+    fs::create_dir(here.path().join("data")).expect("a folder");
+    fs::write(here.path().join("data/flights.csv"), "a\n1\n").expect("a file");
+    let run = millwork(here.path(), &["run", "lost.yaml"]);
+    assert_ne!(run.status.code(), Some(0));
+    let said = text(&run.stderr);
+    assert!(said.contains("table.missing") && said.contains("did you mean `data/flights.csv`"), "{said}");
+}

@@ -1,5 +1,7 @@
 //! The real binary, from outside.
 
+mod approvals;
+mod children;
 mod cli;
 mod facts;
 mod kill;
@@ -8,4 +10,5 @@ mod orphans;
 mod owners;
 mod program;
 mod selftest;
+mod shown;
 mod signals;

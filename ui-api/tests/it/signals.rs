@@ -83,7 +83,11 @@ fn ctrl_c_cancels_and_finally_runs() {
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     assert_eq!(done(&place), ["first", "last"]);
     go_on(&place);
-    assert_eq!(done(&place), ["first", "last", "long", "last"], "its end is a new one");
+    assert_eq!(
+        done(&place),
+        ["first", "last", "long"],
+        "what is recorded as done is not done again, `finally` neither"
+    );
 }
 
 #[test]

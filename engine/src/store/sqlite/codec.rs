@@ -100,6 +100,12 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     primary_code(error).is_some_and(|code| matches!(code, 5 | 6 | 15))
 }
 
+/// Whether the file, or those beside it, could not be opened as asked: the folder may be for reading only.
+pub(super) fn is_shut(error: &sqlx::Error) -> bool {
+    // SQLITE_READONLY 8 and SQLITE_CANTOPEN 14 with their extended codes.
+    primary_code(error).is_some_and(|code| matches!(code, 8 | 14))
+}
+
 fn primary_code(error: &sqlx::Error) -> Option<i64> {
     let code = error.as_database_error()?.code()?;
     code.parse::<i64>().ok().map(|code| code & 0xff)

@@ -7,12 +7,15 @@ use sqlx::{
 
 use super::{
     super::{Durability, StoreError},
-    codec::is_busy,
+    codec::{is_busy, is_shut},
 };
 
 /// The version of the tables that this build reads and writes, in `user_version`. A change of the
 /// tables adds to [`MIGRATIONS`] and never edits what is there.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// The version that this build writes.
+pub(super) const VERSION: usize = MIGRATIONS.len();
 
 /// How long a call waits for another process before it is tried again.
 const BUSY: Duration = Duration::from_secs(30);
@@ -54,14 +57,15 @@ pub(super) async fn writer(options: &SqliteConnectOptions) -> Result<SqliteConne
                 tokio::time::sleep(Duration::from_millis(u64::from(10 * tries))).await;
             }
             Err(Opening::Sql(error)) => return Err(error.into()),
-            Err(Opening::Newer(version)) => {
-                let known = MIGRATIONS.len();
-                let message = format!("its tables have version {version}, and this build knows up to {known}");
-                return Err(StoreError::Newer(message));
-            }
+            Err(Opening::Newer(version)) => return Err(newer(version)),
             Ok(conn) => return Ok(conn),
         }
     }
+}
+
+/// The error of tables that a newer build made.
+pub(super) fn newer(version: usize) -> StoreError {
+    StoreError::Newer(format!("its tables have version {version}, and this build knows up to {VERSION}"))
 }
 
 enum Opening {
@@ -82,8 +86,8 @@ async fn try_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, 
         sqlx::query("PRAGMA journal_mode = WAL").execute(&mut conn).await?;
     }
     match version(&mut conn).await? {
-        version if version == MIGRATIONS.len() => return Ok(conn),
-        version if version > MIGRATIONS.len() => return Err(Opening::Newer(version)),
+        VERSION => return Ok(conn),
+        version if version > VERSION => return Err(Opening::Newer(version)),
         _ => {}
     }
     sqlx::query("BEGIN IMMEDIATE").execute(&mut conn).await?;
@@ -92,10 +96,45 @@ async fn try_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, 
     for migration in MIGRATIONS.iter().skip(from) {
         sqlx::raw_sql(*migration).execute(&mut conn).await?;
     }
-    let set = format!("PRAGMA user_version = {}", MIGRATIONS.len().max(from));
+    let set = format!("PRAGMA user_version = {}", VERSION.max(from));
     sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut conn).await?;
     sqlx::query("COMMIT").execute(&mut conn).await?;
     Ok(conn)
+}
+
+/// How a file that is there is opened for reading, and the version of its tables. Where not even the files of locks
+/// can be made beside it, and nobody has it open, it is read as one that does not change.
+pub(super) async fn to_read(file: &Path) -> Result<(SqliteConnectOptions, usize), sqlx::Error> {
+    let shared = options(file, Durability::Process).create_if_missing(false).pragma("query_only", "ON");
+    let mut tries = 0;
+    loop {
+        let found = version_of(&shared).await;
+        match found {
+            Err(error) if is_busy(&error) && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(u64::from(10 * tries))).await;
+            }
+            Err(error) if is_shut(&error) && !has_log(file) => {
+                let alone = shared.read_only(true).immutable(true);
+                let version = version_of(&alone).await?;
+                return Ok((alone, version));
+            }
+            Err(error) => return Err(error),
+            Ok(version) => return Ok((shared, version)),
+        }
+    }
+}
+
+/// Whether there is something in the write-ahead log, without which the file alone is not what was written.
+fn has_log(file: &Path) -> bool {
+    std::fs::metadata(file.with_extension("db-wal")).is_ok_and(|meta| meta.is_file() && meta.len() > 0)
+}
+
+async fn version_of(options: &SqliteConnectOptions) -> Result<usize, sqlx::Error> {
+    let mut conn = options.connect().await?;
+    let found = version(&mut conn).await;
+    conn.close().await?;
+    found
 }
 
 async fn version(conn: &mut SqliteConnection) -> Result<usize, sqlx::Error> {

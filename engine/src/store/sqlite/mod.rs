@@ -4,6 +4,7 @@ mod batch;
 mod codec;
 mod connect;
 mod group;
+mod health;
 mod op;
 mod reader;
 mod single;
@@ -11,6 +12,7 @@ mod store;
 mod writer;
 
 pub(super) use connect::commit_times;
+pub use health::Health;
 pub use store::SqliteStore;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     SqliteStore,
-    connect::options,
+    connect::{VERSION, options},
     group,
     op::{Answer, Job, Op, Prepared, Refusal},
 };
@@ -50,6 +50,45 @@ async fn a_newer_file_or_event_is_refused() {
     execute(&mut conn, "PRAGMA user_version = 99").await;
     let refused = open(dir.path()).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Newer(text) if text.contains("99")), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_file_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(SqliteStore::examine(dir.path()).await, Ok(None));
+    let store = open(dir.path()).await.unwrap();
+    store.create(plain_run(run_id(1))).await.unwrap();
+    let health = SqliteStore::examine(dir.path()).await.unwrap().unwrap();
+    assert_eq!((health.version, health.runs, health.problems), (VERSION, 1, Vec::new()));
+    store.close().await;
+    let file = dir.path().join("state.db");
+    let bytes = std::fs::read(&file).unwrap();
+    for broken in [&b"hello"[..], &bytes[..8192], &bytes[..bytes.len() - 100], b""] {
+        std::fs::write(&file, broken).unwrap();
+        let found = SqliteStore::examine(dir.path()).await;
+        assert!(!matches!(&found, Ok(Some(health)) if health.problems.is_empty()), "{} bytes: {found:?}", broken.len());
+    }
+}
+
+/// A folder in the place of the log is as good as one without the right to write.
+#[tokio::test]
+async fn a_home_that_cannot_be_written_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = || Arc::new(SystemClock);
+    assert!(SqliteStore::open_to_read(dir.path(), clock()).await.unwrap().is_none(), "nothing is made");
+    let store = open(dir.path()).await.unwrap();
+    store.create(plain_run(run_id(1))).await.unwrap();
+    for shut in [false, true] {
+        let reader = SqliteStore::open_to_read(dir.path(), clock()).await.unwrap().expect("a state");
+        assert_eq!(reader.run(run_id(1)).await.unwrap().id, run_id(1), "shut: {shut}");
+        let refused = reader.create(plain_run(run_id(2))).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::Broken(text) if text.contains("state.db")), "{refused}");
+        reader.close().await;
+        if !shut {
+            store.close().await;
+            std::fs::create_dir(dir.path().join("state.db-wal")).unwrap();
+        }
+    }
 }
 
 #[tokio::test]

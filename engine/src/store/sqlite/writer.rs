@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::{
@@ -43,10 +43,16 @@ impl Writer {
         Self { queue }
     }
 
+    /// Refuses all operations: for a store that is only read.
+    pub(super) fn refusing() -> Self {
+        let (queue, _) = mpsc::channel(1);
+        Self { queue }
+    }
+
     /// Has an operation done, and returns after its commit.
     pub(super) async fn apply(&self, op: Op) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let closed = || Refusal::Store(StoreError::Broken("the store is closed".into()));
+        let closed = || Refusal::Store(StoreError::Broken("it is closed, or open for reading only".into()));
         self.queue.send(Message::Do(Box::new(Job { op, reply }))).await.map_err(|_| closed())?;
         answer.await.unwrap_or(Err(Refusal::Store(StoreError::Unknown)))
     }
@@ -59,11 +65,11 @@ impl Writer {
         })
     }
 
-    /// As [`Writer::apply`], for the journal.
-    pub(super) async fn journal(&self, op: Op) -> Result<(), Fault> {
+    /// As [`Writer::apply`], for the journal. `file` is named where it is in trouble.
+    pub(super) async fn journal(&self, op: Op, file: &Path) -> Result<(), Fault> {
         match self.apply(op).await {
             Ok(_) => Ok(()),
-            Err(Refusal::Store(error)) => Err(error.into()),
+            Err(Refusal::Store(error)) => Err(error.at(file).into()),
             Err(Refusal::Fault(fault)) => Err(fault),
         }
     }

@@ -45,11 +45,21 @@ pub struct ScanOptions {
     pub nulls: Vec<String>,
     /// How the bytes are compressed.
     pub compression: Compression,
+    /// Whether a value may have no equal in the type that its column has in the table, so that each is looked at.
+    #[serde(default)]
+    pub checked: bool,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', header: true, nulls: Vec::new(), compression: Compression::None }
+        Self {
+            delimiter: b',',
+            quote: b'"',
+            header: true,
+            nulls: Vec::new(),
+            compression: Compression::None,
+            checked: false,
+        }
     }
 }
 

@@ -7,7 +7,10 @@ use std::{
 
 use millwork_engine::model::Fault;
 
-use super::Compression;
+use super::{
+    Compression,
+    fault::{shown, unreadable},
+};
 
 /// Where the bytes of a table come from.
 #[derive(Debug, Clone)]
@@ -22,7 +25,7 @@ impl Input {
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::File(path) => format!("`{}`", path.display()),
+            Self::File(path) => shown(path),
             Self::Inline(_) => "the inline table".to_owned(),
         }
     }
@@ -51,18 +54,5 @@ impl Input {
 
 /// Opens a file, or says why not.
 pub(super) fn open(path: &Path) -> Result<File, Fault> {
-    File::open(path).map_err(|e| unreadable(&format!("`{}`", path.display()), &e.to_string()))
-}
-
-/// The fault of a file that cannot be read.
-pub(super) fn unreadable(name: &str, why: &str) -> Fault {
-    Fault::external("table.unreadable", format!("{name} cannot be read: {why}"))
-}
-
-/// The fault of bytes that are not what their format says.
-pub(super) fn unparsable(name: &str, why: &str) -> Fault {
-    let why = why.trim_start_matches("Csv error: ").trim_start_matches("Json error: ");
-    let why = why.trim_start_matches("Parser error: ");
-    Fault::user("table.parse", format!("{name} does not hold the rows expected: {why}"))
-        .help("give the columns' types with `schema:`, or the format with `format:`, if they were guessed wrong")
+    File::open(path).map_err(|e| unreadable(&shown(path), &e.to_string()))
 }

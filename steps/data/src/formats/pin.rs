@@ -6,10 +6,11 @@ use std::{
 
 use millwork_engine::{
     data::{Pin, PinnedFile},
+    diag::nearest,
     model::{Digest, Fault},
 };
 
-use super::open::unreadable;
+use super::fault::{shown, unreadable};
 
 /// The files that a path or a glob names, sorted. A glob without a match is a fault.
 pub(crate) fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> {
@@ -22,10 +23,10 @@ pub(crate) fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> 
                 Err(Fault::user("table.not_a_file", format!("`{pattern}` is a folder"))
                     .help(format!("name its files, such as `{shown}/**/*.parquet`")))
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                Err(Fault::user("table.missing", format!("there is no file `{}`", full.display())))
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(missing(base, pattern, &full))
             }
-            Err(e) => Err(unreadable(&format!("`{}`", full.display()), &e.to_string())),
+            Err(e) => Err(unreadable(&shown(&full), &e.to_string())),
         };
     }
     // The base is a place, not a pattern, whatever signs are in its name.
@@ -34,22 +35,51 @@ pub(crate) fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> 
         .map_err(|e| Fault::user("table.glob", format!("`{pattern}` is not a pattern of paths: {e}")))?;
     let mut files = Vec::new();
     for path in matches {
-        let path = path.map_err(|e| unreadable(&format!("`{}`", e.path().display()), &e.error().to_string()))?;
+        let path = path.map_err(|e| unreadable(&shown(e.path()), &e.error().to_string()))?;
         if path.is_file() {
             files.push(path);
         }
     }
     files.sort();
     if files.is_empty() {
-        return Err(Fault::user("table.missing", format!("no file matches `{}`", full.display()))
+        return Err(Fault::user("table.missing", format!("no file matches {}", shown(&full)))
             .help("check the pattern and the folder; `**` reaches into subfolders"));
     }
     Ok(files)
 }
 
+/// The fault of a path that names nothing, with the name that was perhaps meant.
+fn missing(base: &Path, pattern: &str, full: &Path) -> Fault {
+    // Names of a folder that are compared.
+    const MOST: usize = 10_000;
+    let fault = Fault::user("table.missing", format!("there is no file {}", shown(full)));
+    let folder = full.parent().unwrap_or(base);
+    let Ok(entries) = fs::read_dir(folder) else {
+        return fault.help(format!("there is no folder {} either{}", shown(folder), from(base, pattern)));
+    };
+    let names = entries.take(MOST).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names: Vec<String> = names.collect();
+    let wrong = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    fault.help(match nearest(&wrong, names.iter().map(String::as_str)) {
+        Some(name) => {
+            format!("did you mean {}{}", shown(&Path::new(pattern).with_file_name(name)), from(base, pattern))
+        }
+        None => format!("no file in {} has a similar name{}", shown(folder), from(base, pattern)),
+    })
+}
+
+/// Where a relative path starts from.
+fn from(base: &Path, pattern: &str) -> String {
+    if Path::new(pattern).is_absolute() {
+        return String::new();
+    }
+    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
+    format!("; paths start from the folder of the pipeline, {}", shown(&base))
+}
+
 /// A file with what its content is known by.
 pub(crate) fn pin(path: &Path) -> Result<PinnedFile, Fault> {
-    let name = format!("`{}`", path.display());
+    let name = shown(path);
     let full = std::path::absolute(path).map_err(|e| unreadable(&name, &e.to_string()))?;
     let meta = fs::metadata(&full).map_err(|e| unreadable(&name, &e.to_string()))?;
     let text = full.to_str().ok_or_else(|| unreadable(&name, "its path is not UTF-8"))?;
@@ -108,6 +138,28 @@ mod tests {
             ("a[*", "table.glob"),
         ] {
             assert_eq!(expand(&base, pattern).expect_err(pattern).code.as_str(), code, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_has_a_remedy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("data")).expect("made");
+        fs::write(folder.path().join("data/flights.csv"), "x\n1\n").expect("written");
+        let base = folder.path().display();
+        for (pattern, help) in [
+            (
+                "data/fligths.csv",
+                format!("did you mean `data/flights.csv`; paths start from the folder of the pipeline, `{base}`"),
+            ),
+            ("data/weather.parquet", format!("no file in `{base}/data` has a similar name")),
+            ("date/flights.csv", format!("there is no folder `{base}/date` either")),
+            ("data/flights.csv/x", format!("there is no folder `{base}/data/flights.csv` either")),
+        ] {
+            let fault = expand(folder.path(), pattern).expect_err(pattern);
+            assert_eq!(fault.code.as_str(), "table.missing");
+            let found = fault.help.unwrap_or_default();
+            assert!(found.starts_with(&help), "{pattern}: {found}");
         }
     }
 

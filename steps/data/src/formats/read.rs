@@ -11,23 +11,21 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use datafusion::{
-    arrow::{
-        csv::{self, reader::Format as CsvFormat},
-        json,
-    },
+    arrow::json,
     parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder},
 };
 use millwork_engine::model::Fault;
 use serde_json::value::RawValue;
 
 use super::{
-    Format, Input, ScanOptions, conform,
-    open::{open, unparsable},
+    Format, Input, ScanOptions, csv,
+    fault::{unparsable, unreadable},
+    open::open,
+    shape::fit,
+    texts::asked,
 };
 
-/// Rows that are looked at to guess the types of columns of a text.
-const GUESS_ROWS: usize = 10_000;
-const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_ROWS: usize = 8192;
 
 /// One file to read.
 #[derive(Debug, Clone)]
@@ -40,52 +38,46 @@ pub(crate) struct FileRead {
     pub(crate) options: ScanOptions,
 }
 
-/// The columns of a file: from its own description, or guessed from its first rows.
-pub(crate) fn schema_of(file: &FileRead) -> Result<SchemaRef, Fault> {
+/// What is known of a file without reading it whole.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// Its columns. One without a value so far has the type null.
+    pub(crate) schema: SchemaRef,
+    /// Its rows, where its own description has them.
+    pub(crate) rows: Option<u64>,
+}
+
+/// The columns of a file: from its own description, or guessed from its first `rows` rows.
+pub(crate) fn about(file: &FileRead, rows: usize) -> Result<About, Fault> {
     let name = file.input.name();
-    let bad = |e: ArrowError| unparsable(&name, &e.to_string());
+    let bad = |e: ArrowError| unparsable(file.format, &name, &e.to_string());
     let text = || file.input.text(file.options.compression);
+    let guess = Some(rows);
+    let mut known = None;
     let schema = match file.format {
-        Format::Csv => csv_format(&file.options)?.infer_schema(text()?, Some(GUESS_ROWS)).map_err(bad)?.0,
-        Format::Ndjson => json::reader::infer_json_schema(text()?, Some(GUESS_ROWS)).map_err(bad)?.0,
+        Format::Csv => csv::guess(file, rows)?,
+        Format::Ndjson => json::reader::infer_json_schema(text()?, guess).map_err(bad)?.0,
         Format::Json => {
-            json::reader::infer_json_schema(array_as_lines(text()?, &name)?.as_slice(), Some(GUESS_ROWS))
-                .map_err(bad)?
-                .0
+            json::reader::infer_json_schema(array_as_lines(text()?, &name)?.as_slice(), guess).map_err(bad)?.0
         }
         Format::Parquet => {
-            let Input::File(path) = &file.input else { return Err(only_text(file.format)) };
-            let builder = ParquetRecordBatchReaderBuilder::try_new(open(path)?);
-            builder.map_err(|e| unparsable(&name, &e.to_string()))?.schema().as_ref().clone()
+            let builder = parquet(file)?;
+            known = u64::try_from(builder.metadata().file_metadata().num_rows()).ok();
+            builder.schema().as_ref().clone()
         }
         Format::Arrow => arrow_reader(file)?.0.as_ref().clone(),
     };
-    // Whether a text's column may be null is not known before its end.
-    let fields: Vec<_> = schema.fields().iter().map(|f| known(f).with_nullable(true)).collect();
-    Ok(Arc::new(Schema::new(fields)))
-}
-
-/// A column without a value in a text is text.
-fn known(field: &Field) -> Field {
-    match field.data_type() {
-        DataType::Null => Field::new(field.name(), DataType::Utf8, true),
-        _ => field.clone().with_metadata(std::collections::HashMap::new()),
-    }
-}
-
-/// Rows of a file, where its own description has them.
-pub(crate) fn known_rows(file: &FileRead) -> Option<u64> {
-    let Input::File(path) = &file.input else { return None };
-    if file.format != Format::Parquet {
-        return None;
-    }
-    let builder = ParquetRecordBatchReaderBuilder::try_new(open(path).ok()?).ok()?;
-    u64::try_from(builder.metadata().file_metadata().num_rows()).ok()
+    // What else is said of a column is of no use, and would keep equal columns of two files from being equal.
+    let plain = |field: &Arc<Field>| Field::new(field.name(), field.data_type().clone(), true);
+    let fields: Vec<Field> = schema.fields().iter().map(plain).collect();
+    Ok(About { schema: Arc::new(Schema::new(fields)), rows: known })
 }
 
 /// Counts the rows of a file.
 pub(crate) fn count_rows(file: &FileRead, schema: &SchemaRef) -> Result<u64, Fault> {
-    if let Some(rows) = known_rows(file) {
+    if file.format == Format::Parquet
+        && let Ok(rows) = u64::try_from(parquet(file)?.metadata().file_metadata().num_rows())
+    {
         return Ok(rows);
     }
     let first: SchemaRef = Arc::new(Schema::new(schema.fields().iter().take(1).cloned().collect::<Vec<_>>()));
@@ -98,117 +90,79 @@ pub(crate) fn count_rows(file: &FileRead, schema: &SchemaRef) -> Result<u64, Fau
 }
 
 /// Reads a file and hands its batches over, each with the columns `wanted`, until `sink` breaks.
-/// `schema` is what the whole file should have.
+/// `schema` is what the whole table has; a column of it that the file lacks is null.
 pub(crate) fn read_into(
     file: &FileRead,
     schema: &SchemaRef,
     wanted: &SchemaRef,
     sink: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
 ) -> Result<(), Fault> {
-    let name = file.input.name();
+    let json = matches!(file.format, Format::Json | Format::Ndjson);
+    let mut before = 0;
     for batch in batches(file, schema, wanted)? {
-        let batch = batch.map_err(|e| unparsable(&name, &e.to_string()))?;
-        if sink(conform(&batch, wanted, &name)?).is_break() {
+        let batch = batch?;
+        let fitting = fit(&batch, wanted, json);
+        let fitting = fitting.map_err(|e| e.fault(&file.input.name(), Some(before), file.format.is_text()))?;
+        before += batch.num_rows() as u64;
+        if sink(fitting).is_break() {
             break;
         }
     }
     Ok(())
 }
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, Fault>>>;
 
 fn batches(file: &FileRead, schema: &SchemaRef, wanted: &SchemaRef) -> Result<Batches, Fault> {
     let name = file.input.name();
     let text = || file.input.text(file.options.compression);
-    let bad = |e: ArrowError| unparsable(&name, &e.to_string());
     Ok(match file.format {
-        Format::Csv => csv_batches(file, schema, wanted)?,
-        Format::Ndjson => Box::new(json_reader(wanted).build(text()?).map_err(bad)?),
-        Format::Json => {
-            let lines = std::io::Cursor::new(array_as_lines(text()?, &name)?);
-            Box::new(json_reader(wanted).build(lines).map_err(bad)?)
-        }
+        Format::Csv => csv::batches(file, schema, wanted)?,
+        Format::Ndjson => json_batches(file, wanted, text()?)?,
+        Format::Json => json_batches(file, wanted, std::io::Cursor::new(array_as_lines(text()?, &name)?))?,
         Format::Parquet => {
-            let Input::File(path) = &file.input else { return Err(only_text(file.format)) };
-            let bad = |e: datafusion::parquet::errors::ParquetError| unparsable(&name, &e.to_string());
-            let builder = ParquetRecordBatchReaderBuilder::try_new(open(path)?).map_err(bad)?;
+            let builder = parquet(file)?;
             let columns = builder.schema().fields().iter().enumerate();
             let roots = columns.filter(|(_, f)| wanted.index_of(f.name()).is_ok()).map(|(i, _)| i);
             let mask = ProjectionMask::roots(builder.parquet_schema(), roots.collect::<Vec<_>>());
-            Box::new(builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(bad)?)
+            let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
+            named(file, reader.map_err(|e| unparsable(file.format, &name, &e.to_string()))?)
         }
         Format::Arrow => arrow_reader(file)?.1,
     })
 }
 
-fn csv_format(options: &ScanOptions) -> Result<CsvFormat, Fault> {
-    let format =
-        CsvFormat::default().with_header(options.header).with_delimiter(options.delimiter).with_quote(options.quote);
-    Ok(match null_pattern(options)? {
-        Some(pattern) => format.with_null_regex(pattern),
-        None => format,
-    })
+/// Batches whose errors name the file.
+fn named(file: &FileRead, batches: impl Iterator<Item = Result<RecordBatch, ArrowError>> + 'static) -> Batches {
+    let (name, format) = (file.input.name(), file.format);
+    Box::new(batches.map(move |batch| batch.map_err(|e| unparsable(format, &name, &e.to_string()))))
 }
 
-fn null_pattern(options: &ScanOptions) -> Result<Option<regex::Regex>, Fault> {
-    if options.nulls.is_empty() {
-        return Ok(None);
-    }
-    let words: Vec<_> = options.nulls.iter().map(|word| regex::escape(word)).collect();
-    let pattern = regex::Regex::new(&format!("^(?:{})?$", words.join("|")));
-    pattern.map(Some).map_err(|e| Fault::user("table.option", format!("`nulls` cannot be used: {e}")))
+fn parquet(file: &FileRead) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, Fault> {
+    let Input::File(path) = &file.input else { return Err(only_text(file.format)) };
+    let builder = ParquetRecordBatchReaderBuilder::try_new(open(path)?);
+    builder.map_err(|e| unparsable(file.format, &file.input.name(), &e.to_string()))
 }
 
-/// Columns are found by the header's names where there is a header, so that files may order them differently.
-fn csv_batches(file: &FileRead, schema: &SchemaRef, wanted: &SchemaRef) -> Result<Batches, Fault> {
-    let name = file.input.name();
-    let bad = |e: ArrowError| unparsable(&name, &e.to_string());
-    let text = || file.input.text(file.options.compression);
-    let format = csv_format(&file.options)?;
-    let (written, _) = format.infer_schema(text()?, Some(1)).map_err(bad)?;
-    let fields: Vec<Field> = written
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(at, field)| {
-            let known = if file.options.header {
-                schema.field_with_name(field.name()).ok()
-            } else {
-                schema.fields().get(at).map(AsRef::as_ref)
-            };
-            known.cloned().unwrap_or_else(|| Field::new(field.name(), DataType::Utf8, true))
-        })
-        .collect();
-    if let Some(missing) = wanted.fields().iter().find(|w| !fields.iter().any(|f| f.name() == w.name())) {
-        let found: Vec<_> = fields.iter().map(|f| f.name().as_str()).collect();
-        return Err(unparsable(
-            &name,
-            &format!("the column `{}` is missing; found are {}", missing.name(), found.join(", ")),
-        ));
-    }
-    let projection: Vec<usize> =
-        fields.iter().enumerate().filter(|(_, f)| wanted.index_of(f.name()).is_ok()).map(|(at, _)| at).collect();
-    // A line is counted by one of its fields.
-    let projection = if projection.is_empty() { vec![0] } else { projection };
-    let reader = csv::ReaderBuilder::new(Arc::new(Schema::new(fields)))
-        .with_format(format)
+fn json_batches(file: &FileRead, wanted: &SchemaRef, text: impl BufRead + 'static) -> Result<Batches, Fault> {
+    let fields = wanted.fields().iter().map(|field| {
+        let ty: DataType = asked(field.data_type(), true);
+        Field::new(field.name(), ty, field.is_nullable())
+    });
+    let reader = json::ReaderBuilder::new(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
         .with_batch_size(BATCH_ROWS)
-        .with_projection(projection)
-        .build_buffered(text()?)
-        .map_err(bad)?;
-    Ok(Box::new(reader))
-}
-
-fn json_reader(wanted: &SchemaRef) -> json::ReaderBuilder {
-    json::ReaderBuilder::new(wanted.clone()).with_batch_size(BATCH_ROWS).with_coerce_primitive(true)
+        .with_coerce_primitive(true)
+        .build(text);
+    Ok(named(file, reader.map_err(|e| unparsable(file.format, &file.input.name(), &e.to_string()))?))
 }
 
 /// The elements of a JSON array, one after the other, as the reader of lines takes them.
 fn array_as_lines(mut text: Box<dyn BufRead + Send>, name: &str) -> Result<Vec<u8>, Fault> {
     let mut whole = String::new();
-    text.read_to_string(&mut whole).map_err(|e| unparsable(name, &e.to_string()))?;
+    text.read_to_string(&mut whole).map_err(|e| unparsable(Format::Json, name, &e.to_string()))?;
     let rows: Vec<&RawValue> = serde_json::from_str(&whole).map_err(|e| {
         unparsable(
+            Format::Json,
             name,
             &format!("it is not one JSON array of objects ({e}); for an object a line use `format: ndjson`"),
         )
@@ -221,16 +175,22 @@ fn array_as_lines(mut text: Box<dyn BufRead + Send>, name: &str) -> Result<Vec<u
     Ok(lines)
 }
 
-/// The file form of Arrow IPC, or else its stream form.
+/// The file form of Arrow IPC, or its stream form. What begins as neither is not given to the readers, which would
+/// take its first bytes for a length and make room for it.
 fn arrow_reader(file: &FileRead) -> Result<(SchemaRef, Batches), Fault> {
     let Input::File(path) = &file.input else { return Err(only_text(file.format)) };
-    match FileReader::try_new_buffered(open(path)?, None) {
-        Ok(reader) => Ok((reader.schema(), Box::new(reader))),
-        Err(_) => {
-            let reader = StreamReader::try_new_buffered(open(path)?, None);
-            let reader = reader.map_err(|e| unparsable(&file.input.name(), &e.to_string()))?;
-            Ok((reader.schema(), Box::new(reader)))
-        }
+    let name = file.input.name();
+    let bad = |e: ArrowError| unparsable(file.format, &name, &e.to_string());
+    let mut start = Vec::new();
+    open(path)?.take(6).read_to_end(&mut start).map_err(|e| unreadable(&name, &e.to_string()))?;
+    if start == b"ARROW1" {
+        let reader = FileReader::try_new_buffered(open(path)?, None).map_err(bad)?;
+        Ok((reader.schema(), named(file, reader)))
+    } else if start.starts_with(&[0xff; 4]) {
+        let reader = StreamReader::try_new_buffered(open(path)?, None).map_err(bad)?;
+        Ok((reader.schema(), named(file, reader)))
+    } else {
+        Err(unparsable(file.format, &name, "it does not begin as such a file does"))
     }
 }
 

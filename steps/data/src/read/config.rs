@@ -15,7 +15,8 @@ use crate::formats::{Compression, Format, ScanOptions};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableReadConfig {
-    /// A path or several, each perhaps a pattern such as `data/flights-*.parquet`.
+    /// A path or several, each perhaps a pattern such as `data/flights-*.parquet`. Columns go by name; one that a file
+    /// lacks is null there.
     #[serde(default)]
     pub path: OneOrMany<Templated<String>>,
     /// The rows themselves, in place of a path.
@@ -94,6 +95,7 @@ impl TableReadConfig {
             header: self.header.unwrap_or(true),
             nulls: self.nulls.clone(),
             compression: self.compression.or(path.map(|p| Format::of_path(p).1)).unwrap_or_default(),
+            checked: false,
         };
         if problems.is_empty() { Ok(options) } else { Err(problems) }
     }

@@ -12,8 +12,9 @@ use millwork_engine::{
 };
 
 use super::{
+    columns::Trouble,
     config::TableReadConfig,
-    load::{Reading, inline_table, mismatch},
+    load::{Reading, inline_table},
 };
 use crate::{
     formats::{Format, blocking},
@@ -28,6 +29,12 @@ impl TableReadConfig {
     fn reading(&self, paths: Vec<String>) -> Result<Reading, Vec<Diagnostic>> {
         let options = self.options(paths.first().map(String::as_str))?;
         Ok(Reading { format: self.format, options, promised: self.promised()?, paths })
+    }
+
+    /// Where the columns are said: in `schema:`, or else by the paths.
+    fn columns_span(&self) -> Span {
+        let promised = self.schema.values().map(|written| written.span).reduce(Span::to);
+        promised.or(self.path.iter().map(|path| path.span()).reduce(Span::to)).unwrap_or_default()
     }
 
     fn literal_paths(&self) -> Option<Vec<String>> {
@@ -58,7 +65,9 @@ steps:
     fn ports(config: &TableReadConfig, _: &InputTypes, cx: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
         let promised = config.promised()?;
         let place = |span: Span, fault: &Fault| {
-            let diagnostic = Diagnostic::new(Code::TableSchema, span, fault.message.clone());
+            // Files as they are written in the pipeline.
+            let message = fault.message.replace(&format!("{}/", cx.base.display()), "");
+            let diagnostic = Diagnostic::new(Code::TableSchema, span, message);
             match &fault.help {
                 Some(help) => diagnostic.help(help.clone()),
                 None => diagnostic,
@@ -71,21 +80,15 @@ steps:
         } else if cx.read_files
             && let Some(paths) = config.literal_paths()
         {
-            // A file that is not there yet may be written by a step before.
-            config.reading(paths)?.schema(cx.base).ok()
+            match config.reading(paths)?.schema(cx.base) {
+                Ok(schema) => Some(schema),
+                Err(Trouble::Columns(fault)) => return Err(vec![place(config.columns_span(), &fault)]),
+                // A file that is not there yet may be written by a step before.
+                Err(Trouble::File(_)) => None,
+            }
         } else {
             None
         };
-        if let (Some(promised), Some(found)) = (&promised, &found)
-            && let Some(message) = mismatch(promised, found)
-        {
-            let spans = config.schema.values().map(|written| written.span);
-            let span = spans.reduce(Span::to).unwrap_or_default();
-            return Err(vec![
-                Diagnostic::new(Code::TableSchema, span, message)
-                    .help("correct `schema:`, or leave it out: the columns are then those of the file"),
-            ]);
-        }
         let ty = promised.or(found).map_or_else(Type::any_table, Type::table);
         Ok(Ports::none().output("table", ty, "the rows of the files, in order"))
     }

@@ -6,11 +6,12 @@ use std::{
 
 use arrow::datatypes::SchemaRef;
 use millwork_engine::{
-    data::{Scan, Table, TableForm, Type},
+    data::{Scan, Table, TableForm},
     model::Fault,
 };
 
-use crate::formats::{FileRead, Format, Input, ScanOptions, expand, known_rows, pin, read_into, schema_of};
+use super::columns::{Columns, Trouble, lacking};
+use crate::formats::{FileRead, Format, Input, ScanOptions, Union, about, csv_names, expand, pin, read_into, unfit};
 
 /// Files to read, as the configuration names them.
 #[derive(Debug, Clone)]
@@ -48,57 +49,25 @@ impl Reading {
         Ok((files, format))
     }
 
-    /// The columns that the files have now.
-    pub(crate) fn schema(&self, base: &Path) -> Result<SchemaRef, Fault> {
-        let (files, format) = self.files(base)?;
-        let first = files.into_iter().next().unwrap_or_default();
-        schema_of(&FileRead { input: Input::File(first), format, options: self.options.clone() })
+    /// The columns that the table over the files as they are now would have.
+    pub(crate) fn schema(&self, base: &Path) -> Result<SchemaRef, Trouble> {
+        let (files, format) = self.files(base).map_err(Trouble::File)?;
+        Ok(self.columns(&files, format, true)?.schema)
     }
 
     /// The table over the files as they are now. No row is read; texts without `schema:` are looked
     /// into for their columns.
     pub(crate) fn table(&self, base: &Path) -> Result<Table, Fault> {
         let (files, format) = self.files(base)?;
-        let read =
-            |path: &PathBuf| FileRead { input: Input::File(path.clone()), format, options: self.options.clone() };
         // Pinned first: a file that changes after this is noticed.
         let pinned = files.iter().map(|path| pin(path)).collect::<Result<Vec<_>, Fault>>()?;
-        let first = files.first().cloned().unwrap_or_default();
-        let schema = match &self.promised {
-            Some(promised) if format.is_text() => promised.clone(),
-            Some(promised) => {
-                let found = schema_of(&read(&first))?;
-                match mismatch(promised, &found) {
-                    Some(message) => {
-                        return Err(Fault::user("table.schema", format!("`{}`: {message}", first.display()))
-                            .help("mend `schema:`, or the program that writes the file"));
-                    }
-                    None => promised.clone(),
-                }
-            }
-            None => schema_of(&read(&first))?,
-        };
-        let rows = files.iter().map(|path| known_rows(&read(path))).sum();
-        let options = serde_json::to_value(&self.options)
+        let Columns { schema, rows, checked } = self.columns(&files, format, false).map_err(Trouble::fault)?;
+        let options = ScanOptions { checked, ..self.options.clone() };
+        let options = serde_json::to_value(&options)
             .map_err(|e| Fault::internal("table.format", format!("options of a scan: {e}")))?;
         let scan = Scan { format: format.name().to_owned(), files: pinned, options };
         Ok(Table { schema, rows, form: TableForm::Scan(Arc::new(scan)) })
     }
-}
-
-/// How a file's columns break what `schema:` promises.
-pub(crate) fn mismatch(promised: &SchemaRef, found: &SchemaRef) -> Option<String> {
-    promised.fields().iter().find_map(|field| match found.field_with_name(field.name()) {
-        Err(_) => {
-            let names: Vec<_> = found.fields().iter().take(24).map(|f| f.name().as_str()).collect();
-            Some(format!("the column `{}` is missing; found are {}", field.name(), names.join(", ")))
-        }
-        Ok(column) => {
-            let (is, should) = (Type::from_arrow(column.data_type()), Type::from_arrow(field.data_type()));
-            let fits = is.fits(&should) || is == Type::Null || is == Type::Any;
-            (!fits).then(|| format!("the column `{}` is {is}, not {should}", field.name()))
-        }
-    })
 }
 
 /// The table of a text in the pipeline.
@@ -109,9 +78,21 @@ pub(crate) fn inline_table(
     promised: Option<&SchemaRef>,
 ) -> Result<Table, Fault> {
     let file = FileRead { input: Input::Inline(text.into()), format, options: options.clone() };
+    let name = file.input.name();
     let schema = match promised {
-        Some(schema) => schema.clone(),
-        None => schema_of(&file)?,
+        Some(schema) => {
+            if format == Format::Csv
+                && let Some(why) = lacking(schema, &csv_names(&file, schema)?.into_iter().collect())
+            {
+                return Err(unfit(format!("{name}: {why}")).help("mend `schema:`, or the first line of the table"));
+            }
+            schema.clone()
+        }
+        None => {
+            let mut union = Union::new(format);
+            union.add(&name, &about(&file, usize::MAX)?.schema)?;
+            union.schema()
+        }
     };
     let mut batches = Vec::new();
     read_into(&file, &schema, &schema, &mut |batch| {

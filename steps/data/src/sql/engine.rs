@@ -138,9 +138,19 @@ fn output_schema(query: &Query, plan: &LogicalPlan) -> Result<SchemaRef, Vec<Pro
 
 /// The part of the memory that a result may hold: a quarter. The query has the rest.
 const RESULT: u64 = 4;
+/// Rows of a batch in the frugal way: a merge of spilled runs holds one batch of each.
+const FRUGAL_BATCH: usize = 1024;
 
-/// Runs a query over tables and gives its rows. If a join runs out of memory, it runs once more with
-/// sort-merge joins, which spill.
+/// How a query is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// In parallel, joins by hash tables.
+    Fast,
+    /// One part at a time in small batches, joins by sorting and merging: all of it spills.
+    Frugal,
+}
+
+/// Runs a query over tables and gives its rows. One that runs out of memory runs once more in the frugal way.
 pub(crate) async fn run_query(
     text: &str,
     tables: &[SqlTable],
@@ -148,12 +158,12 @@ pub(crate) async fn run_query(
     engine: &Engine<'_>,
 ) -> Result<Table, Fault> {
     let query = parse(text).map_err(first)?;
-    match run_once(&query, tables, params, engine, true).await {
+    match run_once(&query, tables, params, engine, Way::Fast).await {
         Err(fault) if is_memory(&fault) => {
             if let Some(cx) = engine.cx {
-                cx.log.line("out of memory: once more with sort-merge joins");
+                cx.log.line("out of memory: once more, one part at a time, joining by sorts");
             }
-            run_once(&query, tables, params, engine, false).await
+            run_once(&query, tables, params, engine, Way::Frugal).await
         }
         other => other,
     }
@@ -164,21 +174,21 @@ async fn run_once(
     tables: &[SqlTable],
     params: &BTreeMap<String, Value>,
     engine: &Engine<'_>,
-    hash_joins: bool,
+    way: Way,
 ) -> Result<Table, Fault> {
     let failed = |e: DataFusionError| classify(&query.text, &e);
     let mut providers = Vec::with_capacity(tables.len());
     for table in tables {
         providers.push((table.name.clone(), source::provider(&table.table, engine.access).await?));
     }
-    let context = context_over(providers, engine.state(hash_joins).map_err(failed)?).map_err(failed)?;
+    let context = context_over(providers, engine.state(way).map_err(failed)?).map_err(failed)?;
     let bound = params.iter().map(|(name, value)| Ok((name.clone(), param::scalar(name, value)?)));
     let bound = bound.collect::<Result<HashMap<_, _>, Fault>>()?;
     let state = context.state();
     let logical = plan(query, &state, bound).await.map_err(failed)?;
     output_schema(query, &logical).map_err(first)?;
     let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
-    tracing::debug!(hash_joins, "the plan:\n{}", displayable(physical.as_ref()).indent(false));
+    tracing::debug!(?way, "the plan:\n{}", displayable(physical.as_ref()).indent(false));
     let schema = physical.schema();
     let streams = execute_stream_partitioned(physical, context.task_ctx()).map_err(failed)?;
     let most = engine.memory.map(|limit| limit / RESULT);
@@ -206,9 +216,12 @@ async fn run_once(
 }
 
 impl Engine<'_> {
-    fn state(&self, hash_joins: bool) -> Result<SessionState, DataFusionError> {
+    fn state(&self, way: Way) -> Result<SessionState, DataFusionError> {
         let mut config = config();
-        config.options_mut().optimizer.prefer_hash_join = hash_joins;
+        if way == Way::Frugal {
+            config = config.with_target_partitions(1).with_batch_size(FRUGAL_BATCH);
+            config.options_mut().optimizer.prefer_hash_join = false;
+        }
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(limit) = self.memory {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);

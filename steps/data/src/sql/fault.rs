@@ -1,7 +1,10 @@
 use datafusion::{arrow::error::ArrowError, common::DataFusionError};
-use millwork_engine::model::Fault;
+use millwork_engine::model::{Fault, FaultCode};
 
 use super::problem::{problems, tidy};
+
+/// The query wanted more memory than there was.
+const OUT_OF_MEMORY: FaultCode = FaultCode::new("sql.out_of_memory");
 
 /// Every error of a query that runs becomes a fault here and nowhere else.
 pub(super) fn classify(text: &str, error: &DataFusionError) -> Fault {
@@ -45,12 +48,24 @@ pub(super) fn classify(text: &str, error: &DataFusionError) -> Fault {
 
 /// Whether more memory was wanted than there was.
 pub(super) fn is_memory(fault: &Fault) -> bool {
-    fault.code.as_str() == "sql.out_of_memory"
+    fault.code == OUT_OF_MEMORY
 }
 
 fn out_of_memory(why: &str) -> Fault {
-    Fault::user("sql.out_of_memory", format!("the query needs more memory than it may use: {}", tidy(why)))
-        .help("raise the memory limit (`permissions: {limits: {memory: ..}}`), or filter and aggregate before joining")
+    /// Parts of a plan by the names that the library has for them.
+    const PARTS: &[(&str, &str)] = &[
+        ("Sort", "a sort"),
+        ("Join", "a join"),
+        ("Aggregate", "an aggregation"),
+        ("Window", "a window"),
+        ("Repartition", "the exchange between threads"),
+    ];
+    tracing::debug!("out of memory: {why}");
+    let part = PARTS.iter().find(|(name, _)| why.contains(name)).map_or("a part", |(_, words)| words);
+    Fault::user("sql.out_of_memory", format!("{part} of the query needs more memory than it may use")).help(
+        "raise the limit where it is set (`--memory`, `memory:` of the step or of `millwork.yaml`, or `permissions: \
+             {limits: {memory: ..}}`), or filter and aggregate before joining",
+    )
 }
 
 /// A fault of our own that passed through the query engine.

@@ -29,7 +29,8 @@ pub struct Sql;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlConfig {
-    /// One query. It reads steps by their ids, or tables by the names in `tables`.
+    /// One query. It reads steps by their ids, or tables by the names in `tables`. Whole numbers have 64 bits and wrap
+    /// beyond: where a sum may be larger, cast to `decimal(38, 0)` first.
     pub query: Located<String>,
     /// Tables by the names that the query uses.
     #[serde(default)]

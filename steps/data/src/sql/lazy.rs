@@ -29,7 +29,7 @@ use datafusion::{
     },
 };
 use millwork_engine::{
-    data::PinnedFile,
+    data::{PinnedFile, damaged_artifact, unopened_artifact},
     model::{ArtifactId, Fault},
 };
 
@@ -85,18 +85,14 @@ impl KeptPart {
     }
 
     fn open(path: &Path, id: ArtifactId, columns: Option<Vec<usize>>) -> Result<FileReader<BufReader<File>>, Fault> {
-        let file = File::open(path).map_err(|e| unreadable(id, e))?;
-        FileReader::try_new(BufReader::new(file), columns).map_err(|e| unreadable(id, e))
+        let file = File::open(path).map_err(|e| unopened_artifact(id, &e))?;
+        FileReader::try_new(BufReader::new(file), columns).map_err(|e| damaged_artifact(id, e))
     }
-}
-
-fn unreadable(artifact: ArtifactId, why: impl fmt::Display) -> Fault {
-    Fault::external("artifact.corrupt", format!("{artifact} cannot be read: {why}"))
 }
 
 impl Part for KeptPart {
     fn read(&self, wanted: &SchemaRef, each: &mut Each<'_>) -> Result<(), Fault> {
-        let failed = |e| unreadable(self.artifact, e);
+        let failed = |e: ArrowError| damaged_artifact(self.artifact, e);
         let columns = wanted.fields().iter().map(|field| self.schema.index_of(field.name()));
         let columns: Vec<usize> = columns.collect::<Result<_, _>>().map_err(failed)?;
         let mut reader = Self::open(&self.path, self.artifact, Some(columns))?;

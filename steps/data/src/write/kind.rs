@@ -71,8 +71,11 @@ steps:
         if partitions && config.partition_by.is_empty() {
             refuse("`mode: partitions` needs to know by what", "name the columns: `partition_by: [origin]`");
         }
-        if !partitions && !config.partition_by.is_empty() {
-            refuse("`partition_by` has a meaning only for partitions", "add `mode: partitions`");
+        if config.mode == Mode::Overwrite && !config.partition_by.is_empty() {
+            refuse(
+                "`partition_by` has no meaning for one file",
+                "add `mode: partitions` to replace the partitions that have rows, or `mode: append` to add to them",
+            );
         }
         if let Some(path) = config.path.literal()
             && config.mode == Mode::Overwrite

@@ -10,7 +10,8 @@ use millwork_engine::model::Fault;
 /// The folder of rows without a value, as Hive calls it.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The rows of a batch by their partition's folder, without the columns that name it.
+/// The rows of a batch by their partition's folder. The columns that name it stay in the rows, so that files are
+/// whole by themselves.
 pub(super) fn split(batch: &RecordBatch, by: &[String]) -> Result<Vec<(String, RecordBatch)>, Fault> {
     let failed = |e: arrow::error::ArrowError| Fault::internal("table.partition", format!("partitions: {e}"));
     let options = FormatOptions::default().with_null(NULL);
@@ -30,14 +31,11 @@ pub(super) fn split(batch: &RecordBatch, by: &[String]) -> Result<Vec<(String, R
         let folder = parts.collect::<Vec<_>>().join("/");
         rows.entry(folder).or_default().push(row as u32);
     }
-    let kept: Vec<usize> =
-        (0..batch.num_columns()).filter(|i| !by.contains(batch.schema_ref().field(*i).name())).collect();
-    let body = batch.project(&kept).map_err(failed)?;
     let parts = rows.into_iter().map(|(folder, rows)| {
-        if rows.len() == body.num_rows() {
-            return Ok((folder, body.clone()));
+        if rows.len() == batch.num_rows() {
+            return Ok((folder, batch.clone()));
         }
-        let part = take_record_batch(&body, &UInt32Array::from(rows)).map_err(failed)?;
+        let part = take_record_batch(batch, &UInt32Array::from(rows)).map_err(failed)?;
         Ok((folder, part))
     });
     parts.collect()
@@ -78,7 +76,7 @@ mod tests {
         let parts = split(&batch, &["k".to_owned()]).expect("parts");
         let shown: Vec<_> = parts.iter().map(|(folder, rows)| (folder.as_str(), rows.num_rows())).collect();
         assert_eq!(shown, [("k=%..", 1), ("k=__HIVE_DEFAULT_PARTITION__", 1), ("k=a%2Fb", 2)]);
-        assert!(parts.iter().all(|(_, rows)| rows.num_columns() == 1));
+        assert!(parts.iter().all(|(_, rows)| rows.num_columns() == 2));
         assert_eq!(split(&batch, &["no".to_owned()]).expect_err("a fault").code.as_str(), "table.column");
     }
 }

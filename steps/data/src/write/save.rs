@@ -4,10 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::{Schema, SchemaRef},
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use millwork_engine::model::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,9 +19,9 @@ pub enum Mode {
     /// One file takes the place of what was there.
     #[default]
     Overwrite,
-    /// The folder gets a file more.
+    /// The folder gets a file more; with `partition_by`, each partition with rows does.
     Append,
-    /// The folder gets files in a folder for each value of some columns.
+    /// Each partition with rows is replaced, and others stay: equal runs leave equal folders.
     Partitions,
 }
 
@@ -64,9 +61,7 @@ impl Saving {
                 Fault::user("table.column", format!("the table has no column `{name}` to partition by"))
             })?;
         }
-        let body: Vec<_> = schema.fields().iter().filter(|f| !self.by.contains(f.name())).cloned().collect();
-        let schema = std::sync::Arc::new(Schema::new(body));
-        Ok(Saver { saving: self, schema, writers: BTreeMap::new(), rows: 0 })
+        Ok(Saver { saving: self, schema: schema.clone(), writers: BTreeMap::new(), rows: 0 })
     }
 
     fn part_name(&self) -> String {
@@ -80,8 +75,10 @@ impl Saver {
         self.rows += batch.num_rows() as u64;
         match self.saving.mode {
             Mode::Overwrite => self.writer(self.saving.target.clone())?.write(batch),
-            Mode::Append => self.writer(self.saving.target.join(self.saving.part_name()))?.write(batch),
-            Mode::Partitions => {
+            Mode::Append if self.saving.by.is_empty() => {
+                self.writer(self.saving.target.join(self.saving.part_name()))?.write(batch)
+            }
+            Mode::Append | Mode::Partitions => {
                 for (folder, rows) in split(batch, &self.saving.by)? {
                     let target = self.saving.target.join(folder).join(self.saving.part_name());
                     self.writer(target)?.write(&rows)?;
@@ -107,9 +104,13 @@ impl Saver {
     pub(crate) fn finish(mut self) -> Result<Saved, Fault> {
         if self.rows == 0 {
             match self.saving.mode {
-                Mode::Overwrite => drop(self.writer(self.saving.target.clone())?),
-                Mode::Append => drop(self.writer(self.saving.target.join(self.saving.part_name()))?),
-                Mode::Partitions => {}
+                Mode::Overwrite => {
+                    self.writer(self.saving.target.clone())?;
+                }
+                Mode::Append if self.saving.by.is_empty() => {
+                    self.writer(self.saving.target.join(self.saving.part_name()))?;
+                }
+                Mode::Append | Mode::Partitions => {}
             }
         }
         let mut saved = Saved { files: Vec::new(), rows: self.rows };
@@ -117,9 +118,11 @@ impl Saver {
             let bytes = writer.finish()?;
             saved.files.push((target, bytes));
         }
+        if !self.saving.by.is_empty() {
+            remove_strays(&self.saving.target, &self.saving.part_name(), &saved)?;
+        }
         if self.saving.mode == Mode::Partitions {
-            let mine = self.saving.part_name();
-            remove_strays(&self.saving.target, &mine, &saved)?;
+            saved.files.iter().try_for_each(|(file, _)| remove_older(file))?;
         }
         Ok(saved)
     }
@@ -133,6 +136,22 @@ impl Drop for Saver {
     }
 }
 
+/// Removes what other runs wrote into the partition of this file. It comes after the new file, so that a crash
+/// between leaves rows too many until the next attempt, and never too few.
+fn remove_older(file: &Path) -> Result<(), Fault> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let failed = |e: std::io::Error| Fault::external("table.unwritable", format!("`{}`: {e}", folder.display()));
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("part-"));
+        if ours && path != file && path.is_file() {
+            fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes files that an earlier attempt at the same work left where this one has none.
 fn remove_strays(folder: &Path, name: &str, saved: &Saved) -> Result<(), Fault> {
     let failed = |e: std::io::Error| Fault::external("table.unwritable", format!("`{}`: {e}", folder.display()));
     let entries = match fs::read_dir(folder) {
@@ -194,15 +213,40 @@ mod tests {
     }
 
     #[test]
-    fn a_retried_partition_replaces_its_own_files_only() {
+    fn a_partition_with_rows_is_replaced_and_others_stay() {
         let folder = tempfile::tempdir().expect("a folder");
         let target = folder.path().join("parts");
         let first = save(saving(target.clone(), Mode::Partitions, "a1"), "k,v\nx,1\ny,2\ny,3\n");
         assert_eq!((first.files.len(), first.rows), (2, 3));
-        save(saving(target.clone(), Mode::Partitions, "b2"), "k,v\nx,9\n");
-        assert_eq!(rows_under(&target), 4);
+        fs::write(target.join("k=x/notes.txt"), "of somebody else").expect("a file");
+        save(saving(target.clone(), Mode::Partitions, "b2"), "k,v\nx,9\nx,8\n");
+        assert_eq!(rows_under(&target), 4, "x is replaced, y stays");
+        assert!(target.join("k=x/notes.txt").exists());
         save(saving(target.clone(), Mode::Partitions, "a1"), "k,v\nx,1\n");
-        assert_eq!(rows_under(&target), 2, "y has no row in this attempt");
+        assert_eq!(rows_under(&target), 1, "a second attempt at the first work has no row for y");
+        let mut appended = saving(target.clone(), Mode::Append, "c3");
+        appended.by = vec!["k".to_owned()];
+        for _ in 0..2 {
+            save(appended.clone(), "k,v\nx,2\nz,2\n");
+            assert_eq!(rows_under(&target), 3, "each partition gets a file more, once");
+        }
+    }
+
+    #[test]
+    fn every_column_may_be_a_partition_and_all_come_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut both = saving(folder.path().join("parts"), Mode::Partitions, "a1");
+        both.by = vec!["k".to_owned(), "v".to_owned()];
+        save(both, "k,v\nx,1\nx,2\n");
+        let reading = Reading {
+            paths: vec!["parts/**/*.parquet".to_owned()],
+            format: None,
+            options: ScanOptions::default(),
+            promised: None,
+        };
+        let table = reading.table(folder.path()).expect("readable");
+        let names: Vec<_> = table.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!((names, table.rows), (vec!["k", "v"], Some(2)));
     }
 
     #[test]

@@ -3,13 +3,16 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use millwork_engine::{
     data::Type,
-    model::{Digest, Fault},
+    model::{Digest, Fault, FaultCode},
     step::{LogStream, Step, StepContext, StepEnd},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::output::{self, Format, Keep};
 use crate::process::{Child, Ended, GuardCommand, Identity, Launch, Stop, end_survivors};
+
+/// The command is not there.
+const NOT_FOUND: FaultCode = FaultCode::new("shell.not_found");
 
 /// One attempt at a command.
 pub(super) struct ShellStep {
@@ -110,7 +113,7 @@ impl ShellStep {
     }
 
     fn name_program(&self, fault: Fault, cwd: &std::path::Path) -> Fault {
-        if fault.code.as_str() != "shell.not_found" {
+        if fault.code != NOT_FOUND {
             return fault;
         }
         Fault::user("shell.not_found", format!("there is no program `{}`", self.program()))

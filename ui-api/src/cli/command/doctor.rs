@@ -4,10 +4,13 @@ use std::{
     process::Command,
 };
 
-use millwork_engine::model::{Clock, Fault, SystemClock};
+use millwork_engine::{
+    model::{Clock, Fault, SystemClock},
+    store::SqliteStore,
+};
 
 use crate::cli::{
-    Exit, home, machine,
+    Exit, home, machine, open,
     output::{Output, Tone},
     words,
 };
@@ -26,6 +29,7 @@ pub(super) fn doctor(output: &Output, asked: Option<PathBuf>) -> Result<Exit, Fa
             Ok(format!("{} on {}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)),
         ),
         ("home", writable(&home, folder)),
+        ("state", state(&home)),
         ("file system", file_system(folder)),
         ("memory", memory()),
         ("disk", space(folder)),
@@ -50,7 +54,26 @@ pub(super) fn doctor(output: &Output, asked: Option<PathBuf>) -> Result<Exit, Fa
 fn writable(home: &Path, folder: &Path) -> Result<String, String> {
     match tempfile::NamedTempFile::new_in(folder).and_then(|file| file.as_file().sync_all()) {
         Ok(()) => Ok(format!("{}{}", home.display(), if home.is_dir() { "" } else { " (not made yet)" })),
-        Err(e) => Err(format!("{} cannot be written: {e}", folder.display())),
+        Err(e) => Err(format!("{} cannot be written: {}", folder.display(), words::nameless(&e))),
+    }
+}
+
+/// What is recorded in the home, if it can be read.
+fn state(home: &Path) -> Result<String, String> {
+    match open::block_on(async { Ok(SqliteStore::examine(home).await?) }) {
+        Ok(None) => Ok("none yet".to_owned()),
+        Ok(Some(health)) if health.problems.is_empty() => Ok(format!(
+            "{} in {}, tables of version {}",
+            words::some(health.runs, "run"),
+            words::bytes(health.bytes),
+            health.version
+        )),
+        Ok(Some(health)) => Err(format!(
+            "{} is damaged: {}; put a copy of it in its place, or move the folder away and begin anew",
+            home.join("state.db").display(),
+            health.problems.join("; ")
+        )),
+        Err(fault) => Err(fault.message),
     }
 }
 

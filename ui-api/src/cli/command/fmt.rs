@@ -9,6 +9,7 @@ use millwork_engine::model::Fault;
 use crate::cli::{
     Exit, link, load,
     output::{Output, Tone},
+    words::nameless,
 };
 
 /// Brings pipelines into the standard form, or says which are not.
@@ -45,11 +46,14 @@ pub(super) fn fmt(output: &Output, paths: &[PathBuf], check: bool) -> Result<Exi
 
 /// A crash leaves the old text or the new one, never half of it.
 fn replace(file: &Path, text: &str) -> Result<(), Fault> {
-    let failed = |e: std::io::Error| Fault::external("fmt.write", format!("{} cannot be written: {e}", file.display()));
+    let failed = |e: std::io::Error| {
+        Fault::external("fmt.write", format!("{} cannot be written: {e}", file.display()))
+            .help("a file takes its place in one step, so its folder must be writable too")
+    };
     // What a link points to is written, and the link stays.
     let file = &file.canonicalize().map_err(failed)?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut new = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(nameless(&e)))?;
     new.write_all(text.as_bytes()).map_err(failed)?;
     if let Ok(old) = fs::metadata(file) {
         fs::set_permissions(new.path(), old.permissions()).map_err(failed)?;

@@ -19,5 +19,9 @@ pub(super) fn gc(output: &Output, asked: Option<Duration>, dry: bool, home: Opti
     let (runs, logs) = (words::some(report.runs, "run"), words::some(report.logs, "log"));
     let (artifacts, bytes) = (words::some(report.artifacts, "artifact"), words::bytes(report.bytes));
     output.result(format!("{word} {runs}, {logs} and {artifacts} ({bytes})"));
+    if report.young > 0 {
+        let (young, bytes) = (words::some(report.young, "artifact"), words::bytes(report.young_bytes));
+        output.result(format!("kept {young} ({bytes}) younger than an hour: a run may be about to name them"));
+    }
     Ok(Exit::Ok)
 }

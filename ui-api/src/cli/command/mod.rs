@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod expect;
 mod explain;
+mod fields;
 mod fmt;
 mod gc;
 mod graph;
@@ -17,6 +18,7 @@ mod run;
 mod runs;
 mod schema;
 mod selftest;
+mod show;
 mod steps;
 mod test;
 mod why;
@@ -57,7 +59,7 @@ fn of_runs(output: &Output, command: RunsCommand) -> Result<Exit, Fault> {
         RunsCommand::List { pipeline, status, limit, json, home } => {
             runs::list(output, pipeline, &status, limit, json, home)
         }
-        RunsCommand::Show { run, json, home } => runs::show(output, &run, json, home),
+        RunsCommand::Show { run, json, home } => show::show(output, &run, json, home),
         RunsCommand::Logs { run, step, item, home } => runs::logs(output, &run, step.as_deref(), item, home),
         RunsCommand::Cancel { run, home } => runs::cancel(output, &run, home),
         RunsCommand::Resume { run, json, open } => run::resume(output, &run, json, &open),

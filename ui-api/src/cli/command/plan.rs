@@ -12,7 +12,7 @@ use millwork_engine::{
 };
 use serde_json::json;
 
-use crate::cli::{Exit, args::OpenArgs, home, load, open, output::Output, workspace::Workspace};
+use crate::cli::{Exit, args::OpenArgs, home, load, open, output::Output, words, workspace::Workspace};
 
 /// What a run would do: each step, after what, and whether an earlier result is taken.
 pub(super) fn plan(
@@ -46,7 +46,8 @@ pub(super) fn plan(
             .iter()
             .filter_map(|need| Some(plan.nodes.get(need.index())?.id.to_string()))
             .collect();
-        let why = if selected.contains(node.id.as_str()) {
+        // `--only` is about `steps`; what closes a run always runs.
+        let why = if node.section != Section::Main || selected.contains(node.id.as_str()) {
             reason(node, last.as_deref())
         } else {
             "not asked for".to_owned()
@@ -118,7 +119,10 @@ fn selected(plan: &Plan, only: &[String]) -> Result<BTreeSet<String>, Fault> {
     }
     let mut open = Vec::new();
     for id in only {
-        let node = plan.node(id).ok_or_else(|| Fault::user("cli.usage", format!("there is no step `{id}`")))?;
+        let names = || plan.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>();
+        let unknown =
+            || Fault::user("cli.usage", format!("there is no step `{id}`")).help(words::near_or_all(id, &names()));
+        let node = plan.node(id).ok_or_else(unknown)?;
         open.push(node.ix);
     }
     let mut found = BTreeSet::new();

@@ -9,7 +9,7 @@ use millwork_engine::{
     Engine, RunHandle, RunRequest, RunSummary,
     data::Value,
     graph::Plan,
-    model::{Fault, Name, RunStatus, StepStatus},
+    model::{Fault, FaultCode, Name, RunStatus},
 };
 use serde_json::{Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{
     Exit,
     args::{OpenArgs, RunArgs},
+    fault::place_of_fault,
     home, load, open,
     output::{Output, Tone},
     run_id,
@@ -24,6 +25,9 @@ use crate::cli::{
     words,
     workspace::Workspace,
 };
+
+/// Faults of results that were kept and are not there any more.
+const LOST: &[FaultCode] = &[FaultCode::ARTIFACT_MISSING, FaultCode::ARTIFACT_CORRUPT];
 
 /// Checks a pipeline and runs it to its end.
 pub(super) fn run(output: &Output, args: &RunArgs) -> Result<Exit, Fault> {
@@ -85,7 +89,7 @@ pub(super) async fn follow(
             },
             Some(()) = interrupt.recv() => match engine.cancel(id, "Ctrl-C").await {
                 // It ended in this moment: its summary comes next.
-                Err(fault) if fault.code.as_str() != "run.ended" => return Err(fault),
+                Err(fault) if fault.code != FaultCode::RUN_ENDED => return Err(fault),
                 _ => {}
             },
             Some(()) = terminate.recv() => engine.clone().close().await?,
@@ -110,16 +114,19 @@ fn conclude(output: &Output, plan: &Plan, summary: &RunSummary, as_json: bool) {
         }));
         return;
     }
-    if let Some(fault) = summary.fault.as_ref().filter(|_| summary.status == RunStatus::Failed) {
-        let step =
-            summary.steps.iter().find(|step| step.status == StepStatus::Failed && step.fault.as_ref() == Some(fault));
-        watch::show_fault(output, plan, step.map(|step| step.id.as_str()), fault);
+    let fault = summary.fault.as_ref().filter(|_| summary.status == RunStatus::Failed);
+    if let Some(fault) = fault {
+        output.fault_at(fault, place_of_fault(plan, summary).as_deref());
     }
     let (word, tone) = words::run_status(summary.status);
     let tally = watch::tally(summary.steps.iter().map(|step| step.status));
     output.say(format!("{} in {} ({tally})", output.paint(tone, word), words::duration(summary.took)));
     match summary.status {
         RunStatus::Waiting => output.say(format!("answer with: millwork runs approve {}", summary.id)),
+        // A result that is gone comes back only if the step that gave it runs again.
+        RunStatus::Failed if fault.is_some_and(|fault| LOST.contains(&fault.code)) => {
+            output.say(format!("go on with: millwork runs rerun {} --from {}", summary.id, givers(plan, summary)));
+        }
         RunStatus::Interrupted | RunStatus::Failed => {
             output.say(format!("go on with: millwork runs resume {}", summary.id));
         }
@@ -127,6 +134,18 @@ fn conclude(output: &Output, plan: &Plan, summary: &RunSummary, as_json: bool) {
     }
     if summary.outputs.as_object().is_some_and(|outputs| !outputs.is_empty()) {
         output.result(format!("{:#}", summary.outputs));
+    }
+}
+
+/// The steps whose results the one that failed needs.
+fn givers(plan: &Plan, summary: &RunSummary) -> String {
+    let shape = summary.failed_at.and_then(|ix| plan.shape.nodes.get(ix.index()));
+    let needs = shape.into_iter().flat_map(|shape| &shape.needs);
+    let ids: Vec<&str> = needs.filter_map(|need| Some(plan.nodes.get(need.index())?.id.as_str())).collect();
+    match ids.as_slice() {
+        [] => "STEP".to_owned(),
+        [only] => (*only).to_owned(),
+        several => format!("STEP (one of {})", several.join(", ")),
     }
 }
 

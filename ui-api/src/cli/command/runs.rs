@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use millwork_engine::{
-    Engine, RunSummary,
-    model::{Fault, RunId, RunStatus, StepStatus},
-    store::RunFilter,
+    Engine,
+    model::{Fault, RunId, RunStatus},
+    store::{Cursor, RunFilter, RunView},
 };
 use serde_json::json;
 
@@ -13,7 +13,10 @@ use crate::cli::{
     args::{OpenArgs, StatusArg},
     home, open,
     output::Output,
-    run_id, watch, words,
+    run_id,
+    standing::{Standing, UNDER_WAY},
+    table::Yield,
+    words,
     workspace::Workspace,
 };
 
@@ -34,6 +37,22 @@ pub(super) fn with_run<T>(
     })
 }
 
+/// As [`with_run`], but only looks, so that it may be anybody's home.
+pub(super) fn look_at<T>(
+    asked: Option<PathBuf>,
+    run: &str,
+    work: impl AsyncFnOnce(&Engine, RunId) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let home = home::existing(asked.as_deref())?;
+    open::block_on(async {
+        let engine = open::to_look(home).await?;
+        let id = run_id::find(&engine, run).await?;
+        let done = work(&engine, id).await?;
+        engine.close().await?;
+        Ok(done)
+    })
+}
+
 /// Runs, newest first.
 pub(super) fn list(
     output: &Output,
@@ -44,36 +63,74 @@ pub(super) fn list(
     asked: Option<PathBuf>,
 ) -> Result<Exit, Fault> {
     let home = home::existing(asked.as_deref())?;
-    let statuses = statuses.iter().copied().map(status_of).collect();
-    let filter = RunFilter { pipeline, statuses, limit, ..RunFilter::default() };
+    let statuses: Vec<RunStatus> = statuses.iter().copied().map(status_of).collect();
+    let filter = RunFilter { pipeline, statuses: as_recorded(&statuses), limit, ..RunFilter::default() };
     let runs = open::block_on(async {
-        let engine =
-            open::engine(home, millwork_steps::registry(), &OpenArgs::default(), &Workspace::default()).await?;
-        let runs = engine.reader().runs(&filter).await?;
+        let engine = open::to_look(home).await?;
+        let runs = listed(&engine, filter, &statuses).await?;
         engine.close().await?;
         Ok(runs)
     })?;
     if as_json {
-        for run in &runs {
+        for (run, standing) in &runs {
             output.json(&json!({
-                "run": run.id, "pipeline": run.pipeline, "status": run.status, "revision": run.revision,
+                "run": run.id, "pipeline": run.pipeline, "status": standing.status, "revision": run.revision,
                 "parent": run.parent, "created_at": run.created_at.to_string(),
-                "ended_at": run.ended_at.map(|at| at.to_string()),
+                "ended_at": run.ended_at.map(|at| at.to_string()), "owner": standing.owner,
             }));
         }
         return Ok(Exit::Ok);
     }
-    let rows: Vec<Vec<String>> = runs
-        .iter()
-        .map(|run| {
-            let took = run.ended_at.map(|at| words::duration(at.since(run.created_at))).unwrap_or_default();
-            let created = run.created_at.to_datetime().format("%Y-%m-%d %H:%M:%S").to_string();
-            let status = words::run_status(run.status).0.to_owned();
-            vec![run.id.to_string(), run.pipeline.clone(), status, created, took]
-        })
-        .collect();
-    output.table(&["RUN", "PIPELINE", "STATUS", "CREATED (UTC)", "TOOK"], &rows);
+    let row = |(run, standing): &(RunView, Standing)| {
+        let took = run.ended_at.map(|at| words::duration(at.since(run.created_at))).unwrap_or_default();
+        let created = run.created_at.to_datetime().format("%Y-%m-%d %H:%M:%S").to_string();
+        let status = words::run_status(standing.status).0.to_owned();
+        vec![run.id.to_string(), run.pipeline.clone(), status, created, took]
+    };
+    let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
+    // The time is in the id, and the id can be given in part; how a run stands is what is asked for.
+    let gives_way = Yield { drop: &[3, 4, 1], cut: 0, least: 30 };
+    output.table_that_yields(&["RUN", "PIPELINE", "STATUS", "CREATED (UTC)", "TOOK"], &rows, gives_way);
+    let left = runs.iter().filter(|(_, standing)| standing.left && standing.status == RunStatus::Interrupted).count();
+    if left > 0 {
+        let (some, whose) =
+            (words::some(left as u64, "run"), if left == 1 { "its process" } else { "their processes" });
+        output.say(format!("{some} lost {whose}; to go on: millwork runs resume RUN"));
+    }
     Ok(Exit::Ok)
+}
+
+/// Runs that stand as asked for: in any way, if nothing is asked for.
+async fn listed(
+    engine: &Engine,
+    mut filter: RunFilter,
+    statuses: &[RunStatus],
+) -> Result<Vec<(RunView, Standing)>, Fault> {
+    let (reader, most) = (engine.reader(), filter.limit as usize);
+    let mut found = Vec::new();
+    loop {
+        let page = reader.runs(&filter).await?;
+        let Some(last) = page.last().map(|run| run.id) else { return Ok(found) };
+        filter.after = Some(Cursor(last));
+        for run in page {
+            let standing = Standing::of(engine, &run).await?;
+            if statuses.is_empty() || statuses.contains(&standing.status) {
+                found.push((run, standing));
+            }
+            if found.len() >= most {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// How runs that stand so may be recorded: one that lost its process still is as it was then.
+fn as_recorded(statuses: &[RunStatus]) -> Vec<RunStatus> {
+    let mut recorded = statuses.to_vec();
+    if statuses.contains(&RunStatus::Interrupted) {
+        recorded.extend(UNDER_WAY);
+    }
+    recorded
 }
 
 fn status_of(status: StatusArg) -> RunStatus {
@@ -88,53 +145,6 @@ fn status_of(status: StatusArg) -> RunStatus {
     }
 }
 
-/// A run's steps, outputs and fault.
-pub(super) fn show(output: &Output, run: &str, as_json: bool, asked: Option<PathBuf>) -> Result<Exit, Fault> {
-    with_run(asked, run, async |engine, id| {
-        let (summary, plan) = (engine.summary(id).await?, engine.plan_of(id).await?);
-        if as_json {
-            output.json(&summary_json(&summary));
-            return Ok(Exit::Ok);
-        }
-        let (word, tone) = words::run_status(summary.status);
-        let name = &plan.spec.name.value;
-        output.result(format!("{id}  {name}  {}  {}", output.paint(tone, word), words::duration(summary.took)));
-        let rows: Vec<Vec<String>> = summary
-            .steps
-            .iter()
-            .map(|step| {
-                let (word, mark, _) = words::step_status(step.status);
-                let took = step.took.map(words::duration).unwrap_or_default();
-                let rows = step.rows.map(words::count).unwrap_or_default();
-                let why = step.fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
-                vec![format!("{mark} {}", step.id), word.to_owned(), took, rows, step.attempts.to_string(), why]
-            })
-            .collect();
-        output.table(&["STEP", "STATUS", "TOOK", "ROWS", "ATTEMPTS", ""], &rows);
-        if let Some(fault) = &summary.fault {
-            let step = summary.steps.iter().find(|step| step.status == StepStatus::Failed);
-            watch::show_fault(output, &plan, step.map(|step| step.id.as_str()), fault);
-        }
-        if summary.outputs.as_object().is_some_and(|outputs| !outputs.is_empty()) {
-            output.result(format!("{:#}", summary.outputs));
-        }
-        Ok(Exit::Ok)
-    })
-}
-
-fn summary_json(summary: &RunSummary) -> serde_json::Value {
-    let steps = summary.steps.iter().map(|step| {
-        json!({
-            "id": step.id, "status": step.status, "attempts": step.attempts, "rows": step.rows,
-            "seconds": step.took.map(|took| took.as_secs_f64()), "fault": step.fault,
-        })
-    });
-    json!({
-        "run": summary.id, "status": summary.status, "outputs": summary.outputs, "fault": summary.fault,
-        "seconds": summary.took.as_secs_f64(), "steps": steps.collect::<Vec<_>>(),
-    })
-}
-
 /// Log lines, oldest first.
 pub(super) fn logs(
     output: &Output,
@@ -143,7 +153,7 @@ pub(super) fn logs(
     item: Option<u32>,
     asked: Option<PathBuf>,
 ) -> Result<Exit, Fault> {
-    with_run(asked, run, async |engine, id| {
+    look_at(asked, run, async |engine, id| {
         for line in engine.logs(id, step, item).await? {
             let item = line.item.map(|item| format!("[{item}]")).unwrap_or_default();
             let time = line.at.to_datetime().format("%H:%M:%S%.3f");
@@ -160,4 +170,17 @@ pub(super) fn cancel(output: &Output, run: &str, asked: Option<PathBuf>) -> Resu
         output.say(format!("asked for the end of {id}; a second `runs cancel` stops it at once"));
         Ok(Exit::Ok)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_interrupted_may_be_recorded_otherwise() {
+        assert_eq!(as_recorded(&[RunStatus::Failed]), [RunStatus::Failed]);
+        assert!(as_recorded(&[]).is_empty());
+        let interrupted = as_recorded(&[RunStatus::Interrupted]);
+        assert!(interrupted.contains(&RunStatus::Interrupted) && interrupted.contains(&RunStatus::Running));
+    }
 }

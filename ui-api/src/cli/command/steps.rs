@@ -7,6 +7,7 @@ use millwork_engine::{
 };
 use serde_json::{Value as Json, json};
 
+use super::fields::Fields;
 use crate::cli::{
     Exit, link,
     output::{Output, Tone},
@@ -87,15 +88,9 @@ fn page(output: &Output, kind: &dyn ErasedKind, registry: &Registry) {
     output.result(format!("{head} (version {}, {})", kind.version(), effect(kind.default_effect())));
     output.result(kind.summary());
     let schema = serde_json::to_value(kind.schema()).unwrap_or(Json::Null);
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     output.result("\nwith:");
-    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        let ty = type_of(field, &schema);
-        let mark = if required.contains(&name.as_str()) { ", required" } else { "" };
-        output.result(format!("  {} ({ty}{mark})", output.paint(Tone::Strong, name)));
-        if let Some(text) = field["description"].as_str() {
-            output.result(format!("      {}", text.replace('\n', " ")));
-        }
+    for line in Fields::lines(&schema, output.width().min(100), &|name| output.paint(Tone::Strong, name)) {
+        output.result(line);
     }
     let ports = ports_of(kind, registry);
     if !ports.outputs.is_empty() {
@@ -106,61 +101,4 @@ fn page(output: &Output, kind: &dyn ErasedKind, registry: &Registry) {
         output.result(format!("      {}", port.doc));
     }
     output.result(format!("\nexample:\n{}", kind.example().trim_end()));
-}
-
-/// A short name for what a field takes.
-fn type_of(field: &Json, root: &Json) -> String {
-    if let Some(ty) = field["x-type"].as_str() {
-        return format!("{ty} or ${{{{ }}}}");
-    }
-    if let Some(target) = field["$ref"].as_str().and_then(|path| root.pointer(path.trim_start_matches('#'))) {
-        return type_of(target, root);
-    }
-    let literal = |options: &Json| {
-        let all: Vec<String> =
-            options.as_array()?.iter().filter_map(|o| Some(o["const"].as_str()?.to_owned())).collect();
-        (!all.is_empty()).then(|| all.join(" | "))
-    };
-    if let Some(names) = field["enum"].as_array() {
-        return names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" | ");
-    }
-    for several in ["oneOf", "anyOf"] {
-        if let Some(text) = literal(&field[several]) {
-            return text;
-        }
-        if let Some(options) = field[several].as_array() {
-            let mut names: Vec<String> = options.iter().map(|option| type_of(option, root)).collect();
-            names.retain(|name| name != "null");
-            names.dedup();
-            return names.join(" or ");
-        }
-    }
-    match &field["type"] {
-        Json::String(ty) if ty == "array" => format!("list of {}", type_of(&field["items"], root)),
-        Json::String(ty) => ty.clone(),
-        Json::Array(types) => {
-            types.iter().filter_map(Json::as_str).filter(|ty| *ty != "null").collect::<Vec<_>>().join(" or ")
-        }
-        _ => "any".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_have_short_types() {
-        let root = json!({"$defs": {"F": {"oneOf": [{"const": "a"}, {"const": "b"}]}}});
-        for (field, expected) in [
-            (json!({"x-type": "string"}), "string or ${{ }}"),
-            (json!({"$ref": "#/$defs/F"}), "a | b"),
-            (json!({"type": "array", "items": {"type": "integer"}}), "list of integer"),
-            (json!({"anyOf": [{"x-type": "int"}, {"type": "null"}]}), "int or ${{ }}"),
-            (json!({"type": ["string", "null"]}), "string"),
-            (json!({}), "any"),
-        ] {
-            assert_eq!(type_of(&field, &root), expected);
-        }
-    }
 }

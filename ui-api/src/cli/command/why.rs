@@ -6,11 +6,13 @@ use millwork_engine::{
     model::{Event, Fault, NodeIx, Recorded, RunId, RunStatus, StepStatus},
 };
 
-use super::runs::with_run;
+use super::{runs::look_at, show::failed_items};
 use crate::cli::{
     Exit,
+    fault::{place_of, place_of_fault},
     output::{Output, Tone},
-    watch, words,
+    standing::Standing,
+    words,
 };
 
 /// Events read at once.
@@ -18,7 +20,7 @@ const PAGE: u32 = 1_000;
 
 /// Why a run, or a step of it, stands where it stands.
 pub(super) fn why(output: &Output, run: &str, step: Option<&str>, asked: Option<PathBuf>) -> Result<Exit, Fault> {
-    with_run(asked, run, async |engine, id| {
+    look_at(asked, run, async |engine, id| {
         let plan = engine.plan_of(id).await?;
         match step {
             Some(step) => of_step(output, engine, &plan, id, step).await?,
@@ -30,26 +32,44 @@ pub(super) fn why(output: &Output, run: &str, step: Option<&str>, asked: Option<
 
 async fn of_run(output: &Output, engine: &Engine, plan: &Plan, run: RunId) -> Result<(), Fault> {
     let summary = engine.summary(run).await?;
-    let (word, tone) = words::run_status(summary.status);
+    let standing = Standing::of(engine, &engine.reader().run(run).await?).await?;
+    let (word, tone) = words::run_status(standing.status);
     let (word, took) = (output.paint(tone, word), words::duration(summary.took));
-    output.result(match summary.status {
+    output.result(match standing.status {
+        _ if standing.left => format!("{run} is {word}"),
         RunStatus::Succeeded | RunStatus::Failed => format!("{run} {word} after {took}"),
         RunStatus::Cancelled | RunStatus::Interrupted => format!("{run} was {word} after {took}"),
         RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
             format!("{run} is {word}, {took} after it was started")
         }
     });
+    if let Some(owner) = &standing.owner {
+        output.result(format!("it is driven by {owner}"));
+    }
+    if let Some(note) = standing.note(run) {
+        output.result(note);
+    }
+    if let Some(fault) = &summary.fault {
+        output.tell_fault(fault, place_of_fault(plan, &summary).as_deref());
+    }
     for step in &summary.steps {
         match step.status {
-            StepStatus::Failed => {
+            StepStatus::Failed if summary.failed_at != Some(step.node) => {
                 if let Some(fault) = &step.fault {
-                    watch::show_fault(output, plan, Some(step.id.as_str()), fault);
+                    output.tell_fault(fault, Some(&place_of(plan, step.id.as_str())));
                 }
             }
-            StepStatus::Waiting | StepStatus::Running | StepStatus::Ready => {
+            StepStatus::Waiting => {
+                let what = step.wait.as_ref().map(|wait| format!(" {}", words::wait(wait))).unwrap_or_default();
+                output.result(format!("`{}` waits{what}", step.id));
+            }
+            StepStatus::Running | StepStatus::Ready => {
                 output.result(format!("`{}` is {}", step.id, words::step_status(step.status).0));
             }
-            StepStatus::Pending | StepStatus::Succeeded | StepStatus::Skipped | StepStatus::Cancelled => {}
+            _ => {}
+        }
+        for line in failed_items(engine, run, step).await? {
+            output.result(line);
         }
     }
     let timed = summary.steps.iter().filter_map(|step| Some((step.took?, step.id.as_str())));
@@ -68,7 +88,7 @@ async fn of_step(output: &Output, engine: &Engine, plan: &Plan, run: RunId, step
     let needs =
         plan.shape.nodes[ix.index()].needs.iter().filter_map(|need| Some(plan.nodes.get(need.index())?.id.as_str()));
     let needs: Vec<&str> = needs.collect();
-    output.result(output.paint(Tone::Strong, crate::cli::fault::place_of(plan, step)));
+    output.result(output.paint(Tone::Strong, place_of(plan, step)));
     match needs.as_slice() {
         [] => output.result("it needs no other step"),
         names => output.result(format!("it needs {}", names.join(", "))),
@@ -83,6 +103,12 @@ async fn of_step(output: &Output, engine: &Engine, plan: &Plan, run: RunId, step
                 told = true;
                 output.result(format!("{}  {text}", recorded.at.to_datetime().format("%H:%M:%S%.3f")));
             }
+        }
+    }
+    let summary = engine.summary(run).await?;
+    if let Some(step) = summary.steps.iter().find(|step| step.node == ix) {
+        for line in failed_items(engine, run, step).await? {
+            output.result(line);
         }
     }
     if !told {
