@@ -150,6 +150,7 @@ impl<R: BufRead> Read for Quotes<R> {
 }
 
 /// The line that a byte of a text is in, counted from 1.
+#[expect(clippy::naive_bytecount, reason = "only where a file is broken")]
 pub(super) fn line_of(text: impl BufRead, byte: u64) -> io::Result<u64> {
     let (mut feeds, mut returns) = (0, 0);
     let mut text = text.take(byte);

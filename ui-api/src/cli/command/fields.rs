@@ -63,7 +63,7 @@ impl<'s> Fields<'s> {
                 self.below(inner, path, indent, strong);
             }
         }
-        for option in ["oneOf", "anyOf"].iter().flat_map(|several| field[*several].as_array()).flatten() {
+        for option in ["oneOf", "anyOf"].iter().filter_map(|several| field[*several].as_array()).flatten() {
             match (option["const"].as_str(), option["description"].as_str()) {
                 (Some(word), Some(text)) => self.item(word, &format!(": {text}"), indent, strong),
                 (Some(_), None) => {}
