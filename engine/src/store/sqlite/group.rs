@@ -1,5 +1,8 @@
 //! One transaction for many operations. Conditions are checked under the write lock, then all rows
 //! of all runs are written by a few statements; an operation that is refused leaves its neighbours be.
+//!
+//! Most groups are appends to runs that this writer wrote last: then the conditions are part of the one call that
+//! writes (see [`Known`]). Every call to the connection is a hop to another thread and back.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,6 +14,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{
     super::{Committed, StoreError},
     batch::Batch,
+    known::{self, Known},
     op::{Answer, Create, EventRow, Events, Job, Op, Prepared, PreparedItem, Refusal},
     single,
 };
@@ -23,11 +27,11 @@ use crate::{
 pub(super) type Outcome = Option<Result<Answer, Refusal>>;
 
 /// A run as the store has it.
-#[derive(Clone, Copy)]
-struct Head {
-    key: i64,
-    epoch: u64,
-    seq: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) key: i64,
+    pub(super) epoch: u64,
+    pub(super) seq: u64,
 }
 
 /// Rows for the tables, over all runs of the group. The first column is the run's key.
@@ -52,16 +56,65 @@ pub(super) async fn commit(
     conn: &mut SqliteConnection,
     jobs: &[Job],
     clock: &dyn Clock,
+    known: &mut Known,
 ) -> Result<Vec<Outcome>, sqlx::Error> {
-    let done = attempt(conn, jobs, clock).await;
+    if let Some(appends) = known.of(jobs) {
+        match quick(conn, &appends, clock, known).await {
+            Ok(outcomes) => return Ok(outcomes),
+            Err(error) => {
+                known.forget();
+                let _ = sqlx::query("ROLLBACK").execute(&mut *conn).await;
+                // Another process wrote to one of the runs: who may still write is found out below.
+                if !known::is_stale(&error) {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    let done = attempt(conn, jobs, clock, known).await;
     if done.is_err() {
+        known.forget();
         // Where SQLite has rolled back already, this is an error that says so.
         let _ = sqlx::query("ROLLBACK").execute(conn).await;
     }
     done
 }
 
-async fn attempt(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -> Result<Vec<Outcome>, sqlx::Error> {
+/// Appends that follow what this writer wrote last, in one call. It fails as a whole where a run is not as it was.
+async fn quick(
+    conn: &mut SqliteConnection,
+    appends: &[(&Prepared, Head)],
+    clock: &dyn Clock,
+    known: &mut Known,
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut rows = Rows::default();
+    for (append, head) in appends {
+        rows.append(head.key, append);
+    }
+    let mut batch = Batch::default();
+    batch.statement("BEGIN IMMEDIATE");
+    known::refuse_stale(&mut batch, appends);
+    rows.write(&mut batch);
+    crash_point("writer.checked");
+    batch.run(conn).await?;
+    crash_point("writer.committed");
+    let done = appends.iter().map(|(append, head)| {
+        known.wrote(append, head.key);
+        Some(Ok(Answer::Committed(Committed { seq: last_seq(append), at: clock.now() })))
+    });
+    Ok(done.collect())
+}
+
+fn last_seq(append: &Prepared) -> u64 {
+    append.after + append.events.rows.len() as u64
+}
+
+async fn attempt(
+    conn: &mut SqliteConnection,
+    jobs: &[Job],
+    clock: &dyn Clock,
+    known: &mut Known,
+) -> Result<Vec<Outcome>, sqlx::Error> {
     let (heads, mut next_key) = begin(conn, jobs).await?;
     crash_point("writer.locked");
     let mut outcomes = Vec::with_capacity(jobs.len());
@@ -74,7 +127,7 @@ async fn attempt(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -
                 Some(check_append(conn, append, head).await?.map(|fresh| {
                     let seq = if let Some(key) = fresh.write {
                         rows.append(key, append);
-                        append.after + append.events.rows.len() as u64
+                        last_seq(append)
                     } else {
                         fresh.seq
                     };
@@ -108,8 +161,11 @@ async fn attempt(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -
         outcomes.push(outcome);
     }
     crash_point("writer.checked");
-    rows.commit(conn).await?;
+    let mut batch = Batch::default();
+    rows.write(&mut batch);
+    batch.run(conn).await?;
     crash_point("writer.committed");
+    known.remember(&rows.runs, &rows.heads);
     Ok(outcomes)
 }
 
@@ -210,7 +266,7 @@ impl<'a> Rows<'a> {
     }
 
     fn append(&mut self, key: i64, append: &'a Prepared) {
-        let seq = append.after + append.events.rows.len() as u64;
+        let seq = last_seq(append);
         self.heads.push((key, seq, append));
         self.events(key, &append.events);
         self.steps.extend(append.steps.iter().map(|(node, status)| (key, *node, *status)));
@@ -226,13 +282,11 @@ impl<'a> Rows<'a> {
         self.uses.extend(events.uses.iter().map(|digest| (key, *digest)));
     }
 
-    /// Writes everything and commits, in one call.
-    async fn commit(self, conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let mut batch = Batch::default();
-        self.write_runs(&mut batch);
-        self.write_parts(&mut batch);
+    /// Writes everything and commits.
+    fn write(&self, batch: &mut Batch) {
+        self.write_runs(batch);
+        self.write_parts(batch);
         batch.statement("COMMIT");
-        batch.run(conn).await
     }
 
     fn write_runs(&self, batch: &mut Batch) {

@@ -5,6 +5,7 @@ mod codec;
 mod connect;
 mod group;
 mod health;
+mod known;
 mod op;
 mod reader;
 mod single;

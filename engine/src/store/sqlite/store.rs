@@ -10,7 +10,7 @@ use super::{
         Unsettled, append::numbered,
     },
     codec::to_json,
-    connect,
+    connect, known,
     op::{Answer, Create, Op, Prepared},
     reader::Reader,
     writer::Writer,
@@ -41,7 +41,8 @@ impl SqliteStore {
         made.map_err(|e| StoreError::Broken(format!("`{}` cannot be made: {e}", home.display())))?;
         let file = home.join(FILE);
         let options = connect::options(&file, durability);
-        let conn = connect::writer(&options).await.map_err(|error| error.at(&file))?;
+        let mut conn = connect::writer(&options).await.map_err(|error| error.at(&file))?;
+        known::prepare(&mut conn).await.map_err(|error| StoreError::from(error).at(&file))?;
         let writer = Writer::start(conn, clock.clone());
         Ok(Self { file: file.into(), writer, reader: Reader::new(options), clock })
     }

@@ -9,6 +9,7 @@ use super::{
     SqliteStore,
     connect::{VERSION, options},
     group,
+    known::Known,
     op::{Answer, Job, Op, Prepared, Refusal},
 };
 use crate::{
@@ -134,9 +135,9 @@ async fn a_row_that_breaks_a_transaction_spares_its_neighbours() {
     assert!(matches!(b, Err(StoreError::Broken(_))), "{b:?}");
     // The same as one group, for certain: nothing of it stays.
     let jobs: Vec<Job> = [1, 2, 3].map(|n| job(plain_append(run_id(n), if n == 2 { 1 } else { 2 }))).into();
-    assert!(group::commit(&mut conn, &jobs, &SystemClock).await.is_err());
+    assert!(group::commit(&mut conn, &jobs, &SystemClock, &mut Known::default()).await.is_err());
     assert_eq!(store.run(run_id(1)).await.unwrap().seq, 2);
-    let outcomes = group::commit(&mut conn, &jobs[..1], &SystemClock).await.unwrap();
+    let outcomes = group::commit(&mut conn, &jobs[..1], &SystemClock, &mut Known::default()).await.unwrap();
     assert!(matches!(outcomes[..], [Some(Ok(Answer::Committed(_)))]), "the connection is usable afterwards");
 }
 
@@ -147,7 +148,7 @@ async fn one_transaction_holds_each_run_once() {
     store.create(plain_run(run_id(1))).await.unwrap();
     let mut conn = raw(dir.path()).await;
     let jobs = vec![job(plain_append(run_id(1), 1)), job(plain_append(run_id(1), 2)), job(plain_append(run_id(9), 1))];
-    let outcomes = group::commit(&mut conn, &jobs, &SystemClock).await.unwrap();
+    let outcomes = group::commit(&mut conn, &jobs, &SystemClock, &mut Known::default()).await.unwrap();
     assert!(matches!(
         outcomes[..],
         [Some(Ok(Answer::Committed(_))), None, Some(Err(Refusal::Store(StoreError::NoRun(_))))]
@@ -173,4 +174,54 @@ async fn processes_share_a_budget() {
     let free = Settlement::default();
     b.finish(&won, request, &serde_json::json!(null), &free).await.unwrap();
     assert_eq!(a.balance(&Scope::Run(run)).await.unwrap()[0].reserved, 0);
+}
+
+/// What one writer knows of a run holds only until another one writes to it.
+#[tokio::test]
+async fn a_run_that_another_writer_took_is_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()).await.unwrap(), open(dir.path()).await.unwrap());
+    let (run, owner) = (run_id(1), crate::model::OwnerId::from_parts(Timestamp::default(), 2));
+    first.create(plain_run(run)).await.unwrap();
+    let begun = first.owner(run).await.unwrap();
+    let seq = first.run(run).await.unwrap().seq;
+    let append = |after: u64, epoch: u64| {
+        let mut append = plain_append(run, after);
+        append.epoch = epoch;
+        append
+    };
+    first.append(append(seq, begun.epoch)).await.unwrap();
+    // Done again, as after a time-out: it is known to be there.
+    first.append(append(seq, begun.epoch)).await.unwrap();
+    let taken = second.take(run, owner, begun.epoch).await.unwrap();
+    let late = first.append(append(seq + 1, begun.epoch)).await;
+    assert_eq!(late, Err(StoreError::NotOwner { current: taken.epoch }));
+    second.append(append(seq + 1, taken.epoch)).await.unwrap();
+    second.append(append(seq + 2, taken.epoch)).await.unwrap();
+    assert_eq!(first.run(run).await.unwrap().seq, seq + 3);
+    // The first writer goes on with other runs, its connection is in order.
+    first.create(plain_run(run_id(2))).await.unwrap();
+    first
+        .append({
+            let mut other = plain_append(run_id(2), seq);
+            other.epoch = 1;
+            other
+        })
+        .await
+        .unwrap();
+}
+
+/// A key of a forgotten run may be another run's later.
+#[tokio::test]
+async fn a_key_that_is_used_again_is_no_run_that_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()).await.unwrap(), open(dir.path()).await.unwrap());
+    first.create(plain_run(run_id(1))).await.unwrap();
+    let seq = first.run(run_id(1)).await.unwrap().seq;
+    second.forget(run_id(1)).await.unwrap();
+    second.create(plain_run(run_id(2))).await.unwrap();
+    let mut append = plain_append(run_id(1), seq);
+    append.epoch = 1;
+    assert_eq!(first.append(append).await, Err(StoreError::NoRun(run_id(1))));
+    assert_eq!(first.run(run_id(2)).await.unwrap().seq, seq);
 }

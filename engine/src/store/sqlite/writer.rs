@@ -11,6 +11,7 @@ use super::{
     codec::is_busy,
     connect::TRIES,
     group::{self, Outcome},
+    known::Known,
     op::{Answer, Job, Op, Refusal},
 };
 use crate::{
@@ -85,7 +86,7 @@ impl Writer {
 
 async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mpsc::Receiver<Message>) {
     let mut messages = Vec::with_capacity(GROUP);
-    let mut written = false;
+    let (mut written, mut known) = (false, Known::default());
     let closed = loop {
         if written && queue.is_empty() {
             match timeout(IDLE, queue.recv_many(&mut messages, GROUP)).await {
@@ -111,7 +112,7 @@ async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mps
         });
         let jobs: Vec<Job> = jobs.collect();
         written |= !jobs.is_empty();
-        settle(&mut conn, &*clock, jobs).await;
+        settle(&mut conn, &*clock, &mut known, jobs).await;
         crash_point("writer.answered");
         if closing.is_some() {
             break closing;
@@ -129,9 +130,9 @@ async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mps
 }
 
 /// Does the jobs in as few transactions as they allow, and answers each.
-async fn settle(conn: &mut SqliteConnection, clock: &dyn Clock, mut jobs: Vec<Job>) {
+async fn settle(conn: &mut SqliteConnection, clock: &dyn Clock, known: &mut Known, mut jobs: Vec<Job>) {
     while !jobs.is_empty() {
-        match commit(conn, &jobs, clock).await {
+        match commit(conn, &jobs, clock, known).await {
             Ok(outcomes) => jobs = answer(jobs, outcomes),
             Err(error) if jobs.len() == 1 || !worth_splitting(&error) => {
                 let error = StoreError::from(error);
@@ -142,7 +143,7 @@ async fn settle(conn: &mut SqliteConnection, clock: &dyn Clock, mut jobs: Vec<Jo
             // Something in the group broke the transaction: alone, each commits or fails by itself.
             Err(_) => {
                 for job in jobs.drain(..) {
-                    let outcome = commit(conn, std::slice::from_ref(&job), clock).await;
+                    let outcome = commit(conn, std::slice::from_ref(&job), clock, known).await;
                     let outcome = outcome.map(|mut outcomes| outcomes.pop().flatten());
                     let unknown = Err(Refusal::Store(StoreError::Unknown));
                     let _ = job.reply.send(match outcome {
@@ -175,10 +176,15 @@ fn worth_splitting(error: &sqlx::Error) -> bool {
 }
 
 #[tracing::instrument(level = "trace", skip_all, fields(jobs = jobs.len()))]
-async fn commit(conn: &mut SqliteConnection, jobs: &[Job], clock: &dyn Clock) -> Result<Vec<Outcome>, sqlx::Error> {
+async fn commit(
+    conn: &mut SqliteConnection,
+    jobs: &[Job],
+    clock: &dyn Clock,
+    known: &mut Known,
+) -> Result<Vec<Outcome>, sqlx::Error> {
     let mut tries = 0;
     loop {
-        match group::commit(conn, jobs, clock).await {
+        match group::commit(conn, jobs, clock, known).await {
             Err(error) if is_busy(&error) && tries < TRIES => {
                 tries += 1;
                 sleep(Duration::from_millis(u64::from(5 * tries))).await;

@@ -34,7 +34,7 @@ pub(super) fn table(bench: &Bench<'_>) -> Result<Vec<Figure>, Fault> {
     let batches = if bench.quick { 16 } else { 128 };
     let (mut over, mut ratios, mut ours, mut theirs, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), true);
     let batches_beside = numbers(batches)?;
-    for round in 0..3 {
+    for round in 0..7 {
         let plain = plain(&bench.folder.join("plain.arrow"), &batches_beside)?;
         let handed = hand_over(&bench.folder.join(format!("table-{round}")), batches)?;
         over.push(handed.over);
