@@ -5,6 +5,7 @@ use millwork_engine::{
     model::{Fault, Timestamp},
     step::{
         CheckContext, Effect, InputTypes, Ports, Resolved, Services, Step, StepContext, StepEnd, StepKind, StepOutput,
+        Templated,
     },
 };
 
@@ -89,7 +90,7 @@ steps:
                 "each item has one of not_null, unique, accepted_values, relationships, row_count, range, freshness",
             ))
         });
-        wrong.collect()
+        wrong.chain(config.expect.iter().filter_map(nothing_fits)).collect()
     }
 
     fn build(config: Resolved<'_, TableCheckConfig>, _: &Services) -> Result<Box<dyn Step>, Fault> {
@@ -101,6 +102,26 @@ steps:
         }
         Ok(Box::new(CheckStep { table: config.get(&config.table)?, checks, keep: config.keep.unwrap_or(100) }))
     }
+}
+
+/// Bounds that no value lies between, where both are written.
+fn nothing_fits(expectation: &Expectation) -> Option<Diagnostic> {
+    let number = |bound: &Option<Templated<Value>>| match bound.as_ref()?.literal()? {
+        Value::Int(n) => Some(n as f64),
+        Value::Float(x) => Some(x),
+        _ => None,
+    };
+    let whole = |bound: &Option<Templated<i64>>| bound.as_ref()?.literal().map(|n| n as f64);
+    let (min, max, span) = match (&expectation.range, &expectation.row_count) {
+        (Some(range), _) => (number(&range.min), number(&range.max), range.max.as_ref()?.span()),
+        (None, Some(rows)) => (whole(&rows.min), whole(&rows.max), rows.max.as_ref()?.span()),
+        (None, None) => return None,
+    };
+    let (min, max) = min.zip(max)?;
+    (min > max).then(|| {
+        Diagnostic::new(Code::TableOption, span, format!("nothing is at least {min} and at most {max}"))
+            .help("exchange `min` and `max`")
+    })
 }
 
 /// A test whose time bound is known only when the attempt begins.

@@ -71,6 +71,10 @@ impl Step for ShellStep {
             return Err(self.too_much());
         }
         let code = self.judge(ended.map_err(|fault| self.name_program(fault, &cwd))?, &stderr)?;
+        if std::str::from_utf8(&stdout).is_err() {
+            let said = "standard output is not UTF-8: in `stdout`, what is no text is replaced";
+            cx.log.line(format!("{said}; to keep it, let the command encode it"));
+        }
         Ok(output::outputs(self.format, self.ty.as_ref(), stdout, code)?.into())
     }
 }

@@ -37,6 +37,9 @@ pub(super) fn run(output: &Output, args: &RunArgs) -> Result<Exit, Fault> {
     let plan = load::plan(output, &file, &registry, &workspace)?;
     let request = RunRequest { inputs: inputs(&plan, args)?, only: only(&plan, &args.only)?, given: BTreeMap::new() };
     let home = home::for_pipeline(args.open.home.as_deref(), &file);
+    if plan.spec.concurrency.is_some() {
+        output.say("note: `concurrency` is for runs that a service queues: `run` starts this one at once");
+    }
     open::block_on(async {
         let engine = open::engine(home, registry, &args.open, &workspace).await?;
         let handle = engine.start(plan.clone(), request).await?;
