@@ -36,7 +36,9 @@ fn every_example_runs_to_success() {
         if code == Some(WAITS) {
             let run = said.split_whitespace().find(|word| word.starts_with("run_")).expect("a run's id").to_owned();
             let answered = millwork(here.path(), &["runs", "approve", &run]);
-            assert_eq!(answered.status.code(), Some(0), "{}:\n{}", kind.name(), text(&answered.stderr));
+            // The time that the example gives for an answer may be over by now: its default stands then.
+            let (answer, late) = (text(&answered.stderr), "no step of the run waits");
+            assert!(answered.status.success() || answer.contains(late), "{}:\n{answer}", kind.name());
             let resumed = millwork(here.path(), &["runs", "resume", &run]);
             (said, code) = (text(&resumed.stderr), resumed.status.code());
         }
