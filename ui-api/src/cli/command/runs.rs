@@ -30,11 +30,19 @@ pub(super) fn with_run<T>(
     open::block_on(async {
         let engine =
             open::engine(home, millwork_steps::registry(), &OpenArgs::default(), &Workspace::default()).await?;
-        let id = run_id::find(&engine, run).await?;
-        let done = work(&engine, id).await?;
-        engine.close().await?;
-        Ok(done)
+        on(engine, run, work).await
     })
+}
+
+async fn on<T>(
+    engine: Engine,
+    run: &str,
+    work: impl AsyncFnOnce(&Engine, RunId) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let id = run_id::find(&engine, run).await?;
+    let done = work(&engine, id).await?;
+    engine.close().await?;
+    Ok(done)
 }
 
 /// As [`with_run`], but only looks, so that it may be anybody's home.
@@ -46,10 +54,7 @@ pub(super) fn look_at<T>(
     let home = home::existing(asked.as_deref())?;
     open::block_on(async {
         let engine = open::to_look(home).await?;
-        let id = run_id::find(&engine, run).await?;
-        let done = work(&engine, id).await?;
-        engine.close().await?;
-        Ok(done)
+        on(engine, run, work).await
     })
 }
 
