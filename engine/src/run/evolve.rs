@@ -61,7 +61,11 @@ fn apply_to_run(state: &mut RunState, event: &Event, at: Timestamp) -> Result<()
             state.activate(Section::OnFailure);
             state.activate(Section::Finally);
         }
-        Event::RunInterrupted { .. } if active || phase == Phase::Created => state.core.phase = Phase::Interrupted,
+        Event::RunInterrupted { .. } if active || phase == Phase::Created => {
+            state.core.phase = Phase::Interrupted;
+            // No section is active any more: what was about to start waits for nothing.
+            state.rebuild();
+        }
         Event::RunResumed { .. } if matches!(phase, Phase::Interrupted) || is_resumable(phase) => {
             resume::resume(state, at);
         }

@@ -82,6 +82,17 @@ fn takeover_and_resume() {
              ok a1 -> ok a1; start b1",
         ),
         (
+            "an interrupted run asks for nothing, a condition to be evaluated comes again with the resume",
+            "a\nb: if",
+            "taken -> owner; started; start a1
+             ? if b, a1
+             interrupt -> interrupted
+             ? nothing
+             resume -> resumed
+             ? if b, a1
+             interrupt -> interrupted",
+        ),
+        (
             "a resume runs what failed and what it held up, and nothing else",
             "a\nb: a retry=2\nc: b\nd: if",
             "taken -> owner; started; start a1

@@ -286,7 +286,9 @@ impl<'a> World<'a> {
             self.log.push(recorded);
         }
         if self.chance.percent(3) {
-            self.snapshot = Some((self.log.len(), self.state.to_snapshot()));
+            let bytes = self.state.to_snapshot();
+            self.check_snapshot(&bytes)?;
+            self.snapshot = Some((self.log.len(), bytes));
         }
         self.plan_outside();
         Ok(())
@@ -372,6 +374,16 @@ impl<'a> World<'a> {
         self.epoch += 1;
         let owner = OwnerId::from_parts(self.now, u128::from(self.epoch));
         self.turn(vec![Input::Taken { owner, epoch: self.epoch }], Vec::new())
+    }
+
+    /// A snapshot is the state that it was taken of.
+    fn check_snapshot(&self, bytes: &[u8]) -> Result<(), Broken> {
+        let read = RunState::from_snapshot(bytes, Arc::clone(&self.scenario.shape));
+        let read = read.or_else(|error| broken(Rule::Replay, error.to_string()))?;
+        if read != self.state {
+            return broken(Rule::Replay, format!("a snapshot: {read:?} is not {:?}", self.state));
+        }
+        Ok(())
     }
 
     /// The log from the beginning and from the snapshot comes to the state.
