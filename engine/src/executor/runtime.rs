@@ -98,6 +98,9 @@ pub enum Report {
 /// Takes reports; called on the compute runtime.
 pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
 
+/// Bytes of stack that a thread of steps may use.
+const STACK: usize = 32 << 20;
+
 /// Runs attempts on a runtime of their own, so that a step that computes does not delay the scheduler.
 #[derive(Clone)]
 pub struct Executor(Arc<Inner>);
@@ -116,6 +119,8 @@ impl Executor {
             // One more than may be blocked by steps, so that what watches over them always runs.
             .worker_threads(max_parallel.max(1) + 1)
             .thread_name(COMPUTE)
+            // Planners of queries go deep; what is not used costs no memory.
+            .thread_stack_size(STACK)
             .enable_all()
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;

@@ -4,6 +4,7 @@
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -156,8 +157,11 @@ fn exercise(bytes: &[u8], registry: &Registry) {
     }
 }
 
-/// Does something with a seed; what goes wrong names the seed.
-fn from_seed(seed: u64, text: &[u8], work: impl FnOnce()) {
+/// Does something with a seed; what goes wrong names the seed. What ends the process at once, such as a stack
+/// that is full, names nothing: then the file says what it was busy with.
+fn from_seed(busy_with: &str, seed: u64, text: &[u8], work: impl FnOnce()) {
+    let note = Path::new(env!("CARGO_TARGET_TMPDIR")).join(busy_with);
+    fs::write(note, [format!("MILLWORK_SEED={seed}\n").as_bytes(), text].concat()).expect("a note");
     let begun = Instant::now();
     let worked = catch_unwind(AssertUnwindSafe(work));
     let shown = String::from_utf8_lossy(text);
@@ -184,7 +188,7 @@ fn damaged_files_end_in_words() {
         let mut rng = StdRng::seed_from_u64(seed);
         let text = &texts[rng.random_range(0..texts.len())];
         let bytes = damaged(&mut rng, text);
-        from_seed(seed, &bytes, || exercise(&bytes, &registry));
+        from_seed("fuzz_files.txt", seed, &bytes, || exercise(&bytes, &registry));
         done += 1;
     }
     println!("{done} files from seed {first}");
@@ -206,7 +210,7 @@ fn random_units_and_cron_lines_end_in_words() {
             "version: 1\nname: x\non:\n  schedule:\n    - cron: {line}\n      timezone: Europe/Berlin\ndeadline: {line}\n\
              steps:\n  - {{id: a, uses: shell, with: {{command: [ls]}}, timeout: {line}}}\n"
         );
-        from_seed(seed, pipeline.as_bytes(), || {
+        from_seed("fuzz_units.txt", seed, pipeline.as_bytes(), || {
             let _ = (parse_duration(&text), parse_size(&text), parse_count(&text));
             exercise(pipeline.as_bytes(), &registry);
         });

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    depth::with_room,
     engine::{Engine, SqlTable, planned_schema, planning_state, run_query},
     names::{Query, parameters, parse, relations, volatile},
     problem::Problem,
@@ -51,6 +52,68 @@ impl SqlConfig {
     fn shown(&self, problems: &[Problem]) -> Vec<Diagnostic> {
         problems.iter().map(|problem| problem.diagnostic(&self.query)).collect()
     }
+
+    fn reads(&self, names: &Names) -> Result<Vec<Read>, Vec<Diagnostic>> {
+        let query = parse(&self.query).map_err(|p| self.shown(&p))?;
+        let mut reads = Vec::new();
+        let mut problems = Vec::new();
+        for (name, at) in self.outside(&query).map_err(|p| self.shown(&p))? {
+            match Name::new(&name) {
+                Some(step) if names.has_step(&name) => reads.push(Read::TableOf(step)),
+                _ => {
+                    let known = names.steps.iter().map(ToString::to_string).chain(self.tables.keys().cloned());
+                    problems.push(
+                        Problem::new(Code::SqlTable, at, format!("there is no table `{name}`"))
+                            .help("a name in a query is a CTE, a name in `tables:`, or the id of a step with one table")
+                            .near(&name, known),
+                    );
+                }
+            }
+        }
+        if problems.is_empty() { Ok(reads) } else { Err(self.shown(&problems)) }
+    }
+
+    fn ports(&self, inputs: &InputTypes) -> Result<Ports, Vec<Diagnostic>> {
+        let query = parse(&self.query).map_err(|p| self.shown(&p))?;
+        let mut types: BTreeMap<String, Option<SchemaRef>> = BTreeMap::new();
+        for (name, table) in &self.tables {
+            types.insert(name.clone(), schema_in(inputs.fields.get(&table.span().start)));
+        }
+        for name in self.outside(&query).map_err(|p| self.shown(&p))?.into_keys() {
+            let read = Name::new(&name).map(Read::TableOf);
+            let ty = read.and_then(|read| inputs.reads.get(&read));
+            types.insert(name, schema_in(ty));
+        }
+        let params = self.params.iter().map(|(name, field)| {
+            let ty = inputs.fields.get(&field.span().start).cloned();
+            let ty = ty.or_else(|| field.literal().map(|value| Type::of(&value)));
+            (name.clone(), ty.unwrap_or(Type::Any))
+        });
+        let params: BTreeMap<String, Type> = params.collect();
+        let unbound = unbound(&query, &params);
+        if !unbound.is_empty() {
+            return Err(self.shown(&unbound));
+        }
+        let known: Option<BTreeMap<String, SchemaRef>> =
+            types.into_iter().map(|(name, schema)| Some((name, schema?))).collect();
+        let ty = match known {
+            Some(tables) => Type::table(planned_schema(&query, &tables, &params).map_err(|p| self.shown(&p))?),
+            None => Type::any_table(),
+        };
+        Ok(Ports::none().output("table", ty, "the rows of the result"))
+    }
+
+    fn unused_params(&self) -> Vec<Diagnostic> {
+        let Ok(query) = parse(&self.query) else { return Vec::new() };
+        let used = parameters(&query);
+        let unused = self.params.iter().filter(|(name, _)| !used.contains_key(*name));
+        unused
+            .map(|(name, field)| {
+                Diagnostic::new(Code::SqlParam, field.span(), format!("the query has no parameter `${name}`"))
+                    .help("remove it, or use it in the query")
+            })
+            .collect()
+    }
 }
 
 impl StepKind for Sql {
@@ -83,72 +146,22 @@ steps:
 
     /// A query that asks for the time or for chance gives another result each time.
     fn effect(config: &SqlConfig) -> Effect {
-        match parse(&config.query) {
+        with_room(|| match parse(&config.query) {
             Ok(query) if !volatile(&query, planning_state()).is_empty() => Effect::Idempotent,
             _ => Effect::Pure,
-        }
+        })
     }
 
     fn reads(config: &SqlConfig, names: &Names) -> Result<Vec<Read>, Vec<Diagnostic>> {
-        let query = parse(&config.query).map_err(|p| config.shown(&p))?;
-        let mut reads = Vec::new();
-        let mut problems = Vec::new();
-        for (name, at) in config.outside(&query).map_err(|p| config.shown(&p))? {
-            match Name::new(&name) {
-                Some(step) if names.has_step(&name) => reads.push(Read::TableOf(step)),
-                _ => {
-                    let known = names.steps.iter().map(ToString::to_string).chain(config.tables.keys().cloned());
-                    problems.push(
-                        Problem::new(Code::SqlTable, at, format!("there is no table `{name}`"))
-                            .help("a name in a query is a CTE, a name in `tables:`, or the id of a step with one table")
-                            .near(&name, known),
-                    );
-                }
-            }
-        }
-        if problems.is_empty() { Ok(reads) } else { Err(config.shown(&problems)) }
+        with_room(|| config.reads(names))
     }
 
     fn ports(config: &SqlConfig, inputs: &InputTypes, _: &CheckContext<'_>) -> Result<Ports, Vec<Diagnostic>> {
-        let query = parse(&config.query).map_err(|p| config.shown(&p))?;
-        let mut types: BTreeMap<String, Option<SchemaRef>> = BTreeMap::new();
-        for (name, table) in &config.tables {
-            types.insert(name.clone(), schema_in(inputs.fields.get(&table.span().start)));
-        }
-        for name in config.outside(&query).map_err(|p| config.shown(&p))?.into_keys() {
-            let read = Name::new(&name).map(Read::TableOf);
-            let ty = read.and_then(|read| inputs.reads.get(&read));
-            types.insert(name, schema_in(ty));
-        }
-        let params = config.params.iter().map(|(name, field)| {
-            let ty = inputs.fields.get(&field.span().start).cloned();
-            let ty = ty.or_else(|| field.literal().map(|value| Type::of(&value)));
-            (name.clone(), ty.unwrap_or(Type::Any))
-        });
-        let params: BTreeMap<String, Type> = params.collect();
-        let unbound = unbound(&query, &params);
-        if !unbound.is_empty() {
-            return Err(config.shown(&unbound));
-        }
-        let known: Option<BTreeMap<String, SchemaRef>> =
-            types.into_iter().map(|(name, schema)| Some((name, schema?))).collect();
-        let ty = match known {
-            Some(tables) => Type::table(planned_schema(&query, &tables, &params).map_err(|p| config.shown(&p))?),
-            None => Type::any_table(),
-        };
-        Ok(Ports::none().output("table", ty, "the rows of the result"))
+        with_room(|| config.ports(inputs))
     }
 
     fn check(config: &SqlConfig, _: &CheckContext<'_>) -> Vec<Diagnostic> {
-        let Ok(query) = parse(&config.query) else { return Vec::new() };
-        let used = parameters(&query);
-        let unused = config.params.iter().filter(|(name, _)| !used.contains_key(*name));
-        unused
-            .map(|(name, field)| {
-                Diagnostic::new(Code::SqlParam, field.span(), format!("the query has no parameter `${name}`"))
-                    .help("remove it, or use it in the query")
-            })
-            .collect()
+        with_room(|| config.unused_params())
     }
 
     fn build(config: Resolved<'_, SqlConfig>, _: &Services) -> Result<Box<dyn Step>, Fault> {

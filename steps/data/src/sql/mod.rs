@@ -1,5 +1,6 @@
 //! `sql`: a query over tables.
 
+mod depth;
 mod engine;
 mod fault;
 #[cfg(test)]

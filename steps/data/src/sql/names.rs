@@ -21,6 +21,7 @@ use datafusion::{
 use millwork_engine::diag::Code;
 
 use super::{
+    depth::refuse_deep,
     place,
     problem::{Problem, problems},
 };
@@ -41,6 +42,7 @@ pub(crate) fn parse(text: &str) -> Result<Query, Vec<Problem>> {
             "values go in as parameters: write `$name` here and `params: {name: \"${{ ... }}\"}`; a table is named in `tables:`",
         )]);
     }
+    refuse_deep(text).map_err(|problem| vec![problem])?;
     let parsed =
         DFParserBuilder::new(text).with_dialect(&GenericDialect {}).build().and_then(|mut p| p.parse_statements());
     let mut statements = parsed.map_err(|e| problems(text, &e))?;
