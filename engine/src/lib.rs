@@ -9,6 +9,7 @@ pub mod model;
 
 pub mod data;
 pub mod expr;
+pub mod schedule;
 
 pub mod spec;
 

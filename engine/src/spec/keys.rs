@@ -155,6 +155,7 @@ pub(super) static SCHEDULE: Keys = Keys {
         must("cron", Text, "five fields, or `@daily` and friends"),
         key("timezone", Text, "IANA zone; UTC if left out"),
         key("catchup", OneOf(&["none", "latest", "all"]), "what happens to times missed"),
+        key("catchup_limit", Int(1), "with `all`, at most this many; 100 if left out"),
         key("overlap", OneOf(&["skip", "queue", "cancel", "allow"]), "when the run before is not over"),
         key("jitter", Duration, "a delay drawn up to this"),
         key("dst", Fixed(&DST), "on days that clocks change"),

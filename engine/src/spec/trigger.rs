@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use cron::parser::{CronParser, Seconds, Year};
 use indexmap::IndexMap;
 
 use super::{
-    Catchup, DstGap, DstOverlap, FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, Spanned, TriggerSpec,
-    UpstreamStatus, UpstreamTrigger, WebhookTrigger,
+    FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, Spanned, TriggerSpec, UpstreamStatus, UpstreamTrigger,
+    WebhookTrigger,
     cx::{Cx, Fields},
     keys,
 };
@@ -15,6 +14,7 @@ use crate::{
     diag::{Code, Diagnostic, Span},
     expr::Template,
     model::Name,
+    schedule::{Calendar, Catchup, CronLine, DstGap, DstOverlap},
 };
 
 pub(super) fn triggers(cx: &mut Cx, node: &Node) -> Vec<Spanned<TriggerSpec>> {
@@ -94,25 +94,37 @@ fn upstream(cx: &mut Cx, node: &Node) -> Option<UpstreamTrigger> {
 fn schedule(cx: &mut Cx, node: &Node) -> Option<ScheduleSpec> {
     let fields = cx.fields(node, &keys::SCHEDULE)?;
     let timezone = fields.get("timezone").and_then(|n| zone(cx, n)).unwrap_or(chrono_tz::UTC);
-    let catchups = [("none", Catchup::None), ("latest", Catchup::Latest), ("all", Catchup::All)];
-    let catchup = fields.get("catchup").and_then(|n| cx.choice(n, "`catchup`", &catchups)).unwrap_or_default();
+    let catchup = catchup(cx, &fields);
     let overlaps =
         [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("cancel", Overlap::Cancel), ("allow", Overlap::Allow)];
     let overlap = fields.get("overlap").and_then(|n| cx.choice(n, "`overlap`", &overlaps)).unwrap_or_default();
     let jitter = fields.get("jitter").and_then(|n| cx.duration(n, "`jitter`"));
-    let (mut dst_gap, mut dst_overlap) = (DstGap::default(), DstOverlap::default());
+    let (mut gap, mut both) = (DstGap::default(), DstOverlap::default());
     if let Some(dst) = fields.get("dst").and_then(|n| cx.fields(n, &keys::DST)) {
         let gaps = [("run_after", DstGap::RunAfter), ("skip", DstGap::Skip)];
-        dst_gap = dst.get("gap").and_then(|n| cx.choice(n, "`gap`", &gaps)).unwrap_or_default();
+        gap = dst.get("gap").and_then(|n| cx.choice(n, "`gap`", &gaps)).unwrap_or_default();
         let folds = [("once", DstOverlap::Once), ("twice", DstOverlap::Twice)];
-        dst_overlap = dst.get("overlap").and_then(|n| cx.choice(n, "`overlap`", &folds)).unwrap_or_default();
+        both = dst.get("overlap").and_then(|n| cx.choice(n, "`overlap`", &folds)).unwrap_or_default();
     }
     let inputs = inputs(cx, &fields);
     let at = fields.get("cron")?;
-    let cron = cx.string(at, "`cron`")?;
+    let text = cx.string(at, "`cron`")?;
     let decided = fields.get("dst").is_some();
-    cron_pattern(cx, &cron, at.span, (!decided).then_some(timezone))?;
-    Some(ScheduleSpec { cron, timezone, catchup, overlap, jitter, dst_gap, dst_overlap, inputs })
+    let cron = cron_line(cx, &text, at.span, (!decided).then_some(timezone))?;
+    let calendar = Calendar { cron, zone: timezone, gap, overlap: both };
+    Some(ScheduleSpec { calendar, catchup, overlap, jitter, inputs })
+}
+
+fn catchup(cx: &mut Cx, fields: &Fields<'_>) -> Catchup {
+    let limit = fields.get("catchup_limit");
+    let most = limit.and_then(|n| cx.int(n, "`catchup_limit`", 1)).unwrap_or(Catchup::DEFAULT_LIMIT);
+    let words = [("none", Catchup::None), ("latest", Catchup::Latest), ("all", Catchup::All { limit: most })];
+    let catchup = fields.get("catchup").and_then(|n| cx.choice(n, "`catchup`", &words)).unwrap_or_default();
+    if let Some(limit) = limit.filter(|_| !matches!(catchup, Catchup::All { .. })) {
+        let problem = Diagnostic::new(Code::WrongShape, limit.span, "`catchup_limit` goes with `catchup: all` only");
+        cx.push(problem.help("write `catchup: all`, or leave the limit out"));
+    }
+    catchup
 }
 
 fn zone(cx: &mut Cx, node: &Node) -> Option<chrono_tz::Tz> {
@@ -126,57 +138,53 @@ fn zone(cx: &mut Cx, node: &Node) -> Option<chrono_tz::Tz> {
     found
 }
 
-/// Checks a cron expression; `clock` is the zone to warn about, if any.
-fn cron_pattern(cx: &mut Cx, cron: &str, span: Span, clock: Option<chrono_tz::Tz>) -> Option<()> {
-    let text = if cron == "@midnight" { "@daily" } else { cron };
-    let fields: Vec<_> = text.split_whitespace().collect();
-    let bad = |why: String| {
-        Diagnostic::new(Code::BadCron, span, format!("the cron expression `{cron}` cannot be read: {why}"))
-            .help("minute, hour, day of month, month, day of week: `0 2 * * *` is every day at 02:00")
+/// Reads a cron expression; `clock` is the zone to warn about, if any.
+fn cron_line(cx: &mut Cx, text: &str, span: Span, clock: Option<chrono_tz::Tz>) -> Option<CronLine> {
+    let line = match CronLine::parse(text) {
+        Ok(line) => line,
+        Err(why) => {
+            let problem =
+                Diagnostic::new(Code::BadCron, span, format!("the cron expression `{text}` cannot be read: {why}"))
+                    .help("minute, hour, day of month, month, day of week: `0 2 * * *` is every day at 02:00");
+            // Six fields are seconds first in other tools.
+            let fields: Vec<_> = text.split_whitespace().collect();
+            let seconds_first = fields.len() == 6 && fields[0] == "0";
+            let shorter = seconds_first.then(|| format!("\"{}\"", fields[1..].join(" ")));
+            cx.push(match shorter {
+                Some(shorter) => problem.suggest(shorter),
+                None => problem,
+            });
+            return None;
+        }
     };
-    if !text.starts_with('@') && fields.len() != 5 {
-        let problem = bad(format!("it has {} fields, not 5", fields.len()));
-        // Six fields are seconds first in other tools.
-        let problem = if fields.len() == 6 && fields[0] == "0" {
-            problem.suggest(format!("\"{}\"", fields[1..].join(" ")))
-        } else {
-            problem
-        };
-        cx.push(problem);
-        return None;
-    }
-    if let Err(error) = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text) {
-        cx.push(bad(reason(&error.to_string())));
-        return None;
-    }
-    if text.starts_with('@') {
-        return Some(());
-    }
-    if fields[2] != "*" && fields[2] != "?" && fields[4] != "*" && fields[4] != "?" {
-        let message = format!("`{}` and `{}` both choose days, and either is enough", fields[2], fields[4]);
-        let help = if fields[2].starts_with('*') || fields[4].starts_with('*') {
+    let Some([_, hour, day, _, weekday]) = line.fields() else { return Some(line) };
+    if day != "*" && day != "?" && weekday != "*" && weekday != "?" {
+        let message = format!("`{day}` and `{weekday}` both choose days, and either is enough");
+        let help = if day.starts_with('*') || weekday.starts_with('*') {
             "`*/n` counts as given; leave one of the two `*`, or make two schedules"
         } else {
             "leave one of the two `*`, or make two schedules if both are meant"
         };
         cx.push(Diagnostic::new(Code::CronBothDays, span, message).help(help));
     }
-    let hour = fields[1];
-    let in_change = hour.split(',').any(|h| matches!(h.trim_start_matches('0'), "1" | "2"));
+    let in_change = !line.is_by_the_hour() && hour.split(',').any(names_an_early_hour);
     if let Some(zone) = clock.filter(|z| in_change && changes_clock(*z)) {
         let problem = Diagnostic::new(Code::CronDst, span, format!("clocks in {zone} change between 01:00 and 03:00"));
         cx.push(
             problem.help("say what happens then with `dst: {gap: run_after, overlap: once}`, or choose another hour"),
         );
     }
-    Some(())
+    Some(line)
 }
 
-/// The parser's words in our style: without the kind before, lower case, no full stop.
-fn reason(text: &str) -> String {
-    let text = text.strip_prefix("Component error: ").unwrap_or(text).trim_end_matches('.');
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
+/// Whether an element of the field of hours holds 1 or 2.
+fn names_an_early_hour(element: &str) -> bool {
+    let (range, step) = element.split_once('/').unwrap_or((element, "1"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let (Ok(first), Ok(last), Ok(step)) = (first.parse::<u32>(), last.parse::<u32>(), step.parse::<usize>()) else {
+        return false;
+    };
+    (first..=last.min(23)).step_by(step.max(1)).any(|hour| hour == 1 || hour == 2)
 }
 
 /// Whether the zone has had two offsets in recent years, by its own rules.

@@ -5,7 +5,11 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::Spanned;
-use crate::{expr::Template, model::Name};
+use crate::{
+    expr::Template,
+    model::Name,
+    schedule::{Calendar, Catchup},
+};
 
 /// Inputs of the runs that a trigger starts.
 pub type TriggerInputs = IndexMap<Name, Spanned<Template>>;
@@ -32,34 +36,16 @@ pub enum TriggerSpec {
 /// One element of `on.schedule`.
 #[derive(Debug, Clone)]
 pub struct ScheduleSpec {
-    /// Five fields or an alias such as `@daily`, valid.
-    pub cron: String,
-    /// IANA zone; UTC if not given.
-    pub timezone: chrono_tz::Tz,
-    /// `catchup:`.
+    /// Its times: `cron`, `timezone` and `dst`.
+    pub calendar: Calendar,
+    /// `catchup:` and `catchup_limit:`.
     pub catchup: Catchup,
     /// `overlap:`.
     pub overlap: Overlap,
     /// `jitter:`: a delay is drawn up to this.
     pub jitter: Option<Duration>,
-    /// `dst.gap:`.
-    pub dst_gap: DstGap,
-    /// `dst.overlap:`.
-    pub dst_overlap: DstOverlap,
     /// `inputs:`.
     pub inputs: TriggerInputs,
-}
-
-/// `catchup:`: what happens to times missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Catchup {
-    /// They are lost.
-    #[default]
-    None,
-    /// The last of them runs.
-    Latest,
-    /// All of them run, in order.
-    All,
 }
 
 /// `overlap:`: what happens when the run before is not over.
@@ -74,26 +60,6 @@ pub enum Overlap {
     Cancel,
     /// Both run.
     Allow,
-}
-
-/// `dst.gap:`: a local time that does not exist on a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DstGap {
-    /// Runs at the first moment after the gap.
-    #[default]
-    RunAfter,
-    /// Does not run that day.
-    Skip,
-}
-
-/// `dst.overlap:`: a local time that comes twice on a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DstOverlap {
-    /// Runs the first time.
-    #[default]
-    Once,
-    /// Runs both times.
-    Twice,
 }
 
 /// `on.webhook`.

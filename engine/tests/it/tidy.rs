@@ -12,6 +12,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("crash", 0),
     ("expr", 1),
     ("data", 1),
+    ("schedule", 1),
     ("telemetry", 1),
     ("spec", 2),
     ("step", 3),
