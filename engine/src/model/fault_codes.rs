@@ -134,6 +134,8 @@ pages! {
     "run.owned" User "A living process drives the run: wait for it, or cancel the run with `millwork runs cancel`.";
     "run.succeeded" User "The run has succeeded, so nothing is left to resume: `millwork runs rerun RUN --from STEP` runs steps again.";
     "run.unknown" User "There is no such run: `millwork runs list` shows those there are.";
+    "schedule.none" User "The pipeline has no schedule: write one under `on: {schedule: ...}`.";
+    "schedule.year" User "Times can be listed for years from 1900 to 2400.";
     "scratch" External "A scratch folder for a step cannot be made: look at the space and the rights of the home.";
     "secret.closed" Internal "A secret was asked for where secrets are not open.";
     "secret.leak" User "An output holds a secret, and outputs are recorded: give what the secret opens, never the secret itself.";

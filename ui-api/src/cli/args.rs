@@ -87,6 +87,9 @@ pub enum Command {
     /// List, show, stop, go on with and repeat runs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Look at when schedules start a pipeline.
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Say why a run, or a step of it, stands where it stands.
     #[command(after_help = "Examples:\n  millwork why last\n  millwork why run_01k publish")]
     Why {
@@ -177,6 +180,28 @@ pub enum Command {
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
+    },
+}
+
+/// What is done with schedules.
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// List the times of a year, and mark the days on which clocks change them.
+    #[command(after_help = "Examples:
+  millwork schedule preview pipeline.yaml --year 2027
+  millwork schedule preview pipeline.yaml --odd")]
+    Preview {
+        /// The pipeline's file or folder.
+        path: PathBuf,
+        /// The year; this one if left out.
+        #[arg(long)]
+        year: Option<i32>,
+        /// Only times that clocks skip or show twice.
+        #[arg(long)]
+        odd: bool,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
     },
 }
 

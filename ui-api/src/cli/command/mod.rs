@@ -16,6 +16,7 @@ mod plan;
 mod rerun;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod selftest;
 mod show;
@@ -27,7 +28,7 @@ use millwork_engine::model::Fault;
 
 use super::{
     Exit,
-    args::{Command, RunsCommand},
+    args::{Command, RunsCommand, ScheduleCommand},
     output::Output,
 };
 
@@ -46,6 +47,9 @@ pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault>
         Command::Schema { workspace } => schema::schema(output, workspace),
         Command::Steps { name, json } => steps::steps(output, name.as_deref(), json),
         Command::Graph { path, format } => graph::graph(output, &path, format),
+        Command::Schedule(ScheduleCommand::Preview { path, year, odd, json }) => {
+            schedule::preview(output, &path, year, odd, json)
+        }
         Command::Gc { keep, dry_run, home } => gc::gc(output, keep, dry_run, home),
         Command::Doctor { home } => doctor::doctor(output, home),
         Command::Selftest { seed, kills, memory, folder } => selftest::selftest(output, seed, kills, memory, folder),
