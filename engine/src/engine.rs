@@ -18,17 +18,22 @@ mod rerun;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod tick;
 
 pub use crate::{
     executor::{ItemCounts, LogLine, Update},
     store::Durability,
 };
 pub use handle::RunHandle;
+pub use tick::{Tick, schedules};
 
 use crate::{
     data::{ArtifactStore, ScanReader, Value},
     graph::Plan,
-    model::{Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, Wait, event::Cause},
+    model::{
+        Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, Wait,
+        event::{Cause, Interval},
+    },
     step::{Extensions, Registry, SecretProvider, TableAccess},
     store::StateStore,
 };
@@ -66,6 +71,17 @@ pub struct RunRequest {
     pub only: Vec<Name>,
     /// Stand-ins for steps (`tests:`): outputs by step.
     pub given: BTreeMap<Name, BTreeMap<Name, Value>>,
+    /// The time that the run is about: `run.interval`.
+    pub interval: Option<Interval>,
+}
+
+/// What came of [`Engine::start_once`].
+#[derive(Debug)]
+pub enum Started {
+    /// A new run.
+    Now(RunHandle),
+    /// There is one of the key.
+    Before(RunId),
 }
 
 /// How a run ended, or stopped.
@@ -139,16 +155,26 @@ impl Engine {
 
     /// Starts a run of a checked pipeline and owns it.
     pub async fn start(&self, plan: Arc<Plan>, request: RunRequest) -> Result<RunHandle, Fault> {
-        let new = launch::New {
-            plan,
-            request,
-            cause: Cause::Manual,
-            parent: None,
-            labels: BTreeMap::new(),
-            reused: BTreeMap::new(),
-            reused_labels: BTreeMap::new(),
-        };
-        self.inner.launch(new).await?.run()
+        self.inner.launch(launch::New::of(plan, request)).await?.run()
+    }
+
+    /// Starts a run unless there is one of the same key, however often it is asked and whatever dies meanwhile.
+    pub async fn start_once(
+        &self,
+        plan: Arc<Plan>,
+        request: RunRequest,
+        cause: Cause,
+        key: &str,
+    ) -> Result<Started, Fault> {
+        // Most who ask again are told without the work of a start.
+        if let Some(run) = self.inner.store.run_of_key(key).await? {
+            return Ok(Started::Before(run));
+        }
+        let new = launch::New { cause, key: Some(key.to_owned()), ..launch::New::of(plan, request) };
+        Ok(match self.inner.launch(new).await? {
+            launch::Launched::Run(handle) => Started::Now(handle),
+            launch::Launched::Exists(run) => Started::Before(run),
+        })
     }
 
     /// Goes on with an interrupted or failed run, or with one whose owner died, from its frozen bundle.

@@ -28,5 +28,5 @@ mod engine;
 
 pub use engine::{
     Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, RerunPlan, RunHandle, RunRequest,
-    RunSummary, StepSummary, Update,
+    RunSummary, Started, StepSummary, Tick, Update, schedules,
 };

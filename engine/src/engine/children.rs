@@ -54,13 +54,10 @@ impl ChildRuns for Children {
         let inputs: Result<BTreeMap<_, _>, Fault> =
             request.inputs.iter().map(|(name, json)| Ok((name.clone(), decode(json)?))).collect();
         let new = New {
-            plan,
-            request: RunRequest { inputs: inputs?, ..RunRequest::default() },
             cause: Cause::Parent { run: request.parent, step: request.step, item: request.item },
             parent: Some((request.parent, request.node, request.item)),
             labels: request.labels.into_iter().collect(),
-            reused: BTreeMap::new(),
-            reused_labels: BTreeMap::new(),
+            ..New::of(plan, RunRequest { inputs: inputs?, ..RunRequest::default() })
         };
         let child = match inner.launch(new).await? {
             Launched::Run(handle) => handle.id(),

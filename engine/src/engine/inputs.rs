@@ -7,17 +7,16 @@ use serde_json::Value as Json;
 
 use crate::{
     data::{FileRef, Map, Type, Value, decode, encode, plain},
-    executor::eval_alone,
+    executor::{Alone, eval_alone},
     graph::Plan,
-    model::{Fault, Name, RunId, Timestamp, units::parse_duration},
+    model::{Fault, Name, units::parse_duration},
     spec::{Node, NodeKind},
 };
 
 /// The value of every input: given ones converted, defaults for the rest.
 pub(super) fn resolve(
     plan: &Plan,
-    run: RunId,
-    now: Timestamp,
+    run: Alone<'_>,
     mut given: BTreeMap<String, Value>,
 ) -> Result<BTreeMap<Name, Value>, Fault> {
     if let Some(unknown) = given.keys().find(|name| !plan.spec.inputs.contains_key(name.as_str())) {
@@ -31,7 +30,7 @@ pub(super) fn resolve(
     }
     let (mut inputs, mut faults) = (BTreeMap::new(), Vec::new());
     for name in plan.spec.inputs.keys() {
-        match one(plan, run, now, name, given.remove(name.as_str()), &inputs) {
+        match one(plan, run, name, given.remove(name.as_str()), &inputs) {
             Ok(value) => drop(inputs.insert(name.clone(), value)),
             Err(fault) => faults.push(fault),
         }
@@ -53,8 +52,7 @@ fn all_at_once(mut faults: Vec<Fault>) -> Option<Fault> {
 
 fn one(
     plan: &Plan,
-    run: RunId,
-    now: Timestamp,
+    run: Alone<'_>,
     name: &Name,
     given: Option<Value>,
     inputs: &BTreeMap<Name, Value>,
@@ -62,7 +60,7 @@ fn one(
     let spec = &plan.spec.inputs[name];
     let value = match (given, &spec.default) {
         (Some(value), _) => value,
-        (None, Some(default)) => eval_alone(&default.value, run, &plan.spec.name.value, now, inputs)?,
+        (None, Some(default)) => eval_alone(&default.value, run, is_date(&spec.ty), inputs)?,
         (None, None) if spec.ty.allows_null() => Value::Null,
         (None, None) => {
             return Err(Fault::user("input.missing", format!("the input `{name}` ({}) is missing", spec.ty))
@@ -103,6 +101,11 @@ pub(super) fn decoded(json: &Json) -> Result<BTreeMap<String, Value>, Fault> {
     let object =
         json.as_object().ok_or_else(|| Fault::internal("value.unreadable", "recorded inputs are no object"))?;
     object.iter().map(|(name, json)| Ok((name.clone(), decode(json)?))).collect()
+}
+
+/// Whether an input is a date, so that an end of an interval stands for its day.
+pub(super) fn is_date(ty: &Type) -> bool {
+    *ty.required() == Type::Date
 }
 
 fn node_value(node: &Node) -> Value {

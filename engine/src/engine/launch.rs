@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::{RunHandle, RunRequest, bundle, handle::Live, home::OnDisk, inner::Inner, inputs};
 use crate::{
     crash::crash_point,
-    executor::{Board, Frozen, Outputs, Updates, keep},
+    executor::{Alone, Board, Frozen, Outputs, Updates, keep},
     graph::Plan,
     model::{
         Event, Fault, Labels, NodeIx, Recorded, RunId, RunStatus,
@@ -31,13 +31,30 @@ pub(super) struct New {
     pub labels: BTreeMap<String, Labels>,
     pub reused: BTreeMap<NodeIx, StoredOutputs>,
     pub reused_labels: BTreeMap<NodeIx, BTreeMap<String, Labels>>,
+    pub key: Option<String>,
+}
+
+impl New {
+    /// What somebody asks for by hand.
+    pub(super) fn of(plan: Arc<Plan>, request: RunRequest) -> Self {
+        Self {
+            plan,
+            request,
+            cause: Cause::Manual,
+            parent: None,
+            labels: BTreeMap::new(),
+            reused: BTreeMap::new(),
+            reused_labels: BTreeMap::new(),
+            key: None,
+        }
+    }
 }
 
 /// What came of a launch.
 pub(super) enum Launched {
     /// A new run, driven here.
     Run(RunHandle),
-    /// An earlier attempt of the same step and item of the parent started this one.
+    /// An earlier attempt of the same step and item of the parent started this one, or it has the key.
     Exists(RunId),
 }
 
@@ -54,10 +71,11 @@ impl Launched {
 impl Inner {
     /// Creates a run and drives it.
     pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<Launched, Fault> {
-        let New { plan, request, cause, parent, labels, mut reused, reused_labels } = new;
+        let New { plan, request, cause, parent, labels, mut reused, reused_labels, key } = new;
         let now = self.clock.now();
         let id = RunId::generate(now);
-        let inputs = inputs::resolve(&plan, id, now, request.inputs)?;
+        let alone = Alone { run: id, pipeline: &plan.spec.name.value, now, interval: request.interval.as_ref() };
+        let inputs = inputs::resolve(&plan, alone, request.inputs)?;
         for (step, given) in request.given {
             let node = plan.node(step.as_str()).map(|node| node.ix);
             let node =
@@ -74,6 +92,7 @@ impl Inner {
             reused,
             reused_labels,
             deadline: plan.spec.deadline.map(|deadline| now.after(deadline)),
+            interval: request.interval,
         };
         let created = Recorded {
             seq: 1,
@@ -93,6 +112,7 @@ impl Inner {
             pipeline: origin.pipeline.clone(),
             bundle: plan.bundle.clone(),
             parent,
+            key,
             owner: self.owner,
             created: vec![created],
         };

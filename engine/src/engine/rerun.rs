@@ -94,10 +94,11 @@ impl Inner {
         let Repeat { plan, old, from, reused, labels: reused_labels, .. } = self.rerun_plan(run, from, plan).await?;
         let inputs = super::inputs::decoded(&old.origin.inputs)?;
         let known = inputs.into_iter().filter(|(name, _)| plan.spec.inputs.contains_key(name.as_str()));
-        let request = RunRequest { inputs: known.collect(), ..RunRequest::default() };
+        let interval = old.origin.interval.clone();
+        let request = RunRequest { inputs: known.collect(), interval, ..RunRequest::default() };
         let labels = old.origin.labels.clone();
         let cause = Cause::Rerun { of: run, from };
-        self.launch(New { plan, request, cause, parent: None, labels, reused, reused_labels }).await?.run()
+        self.launch(New { cause, labels, reused, reused_labels, ..New::of(plan, request) }).await?.run()
     }
 }
 

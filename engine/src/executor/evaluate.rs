@@ -16,7 +16,7 @@ use crate::{
     data::{Value, encode},
     expr::{Expr, Labelled, Root, Template},
     graph::PlanNode,
-    model::{Fault, Labels, Name, NodeIx, RunId, Timestamp},
+    model::{Fault, Labels, Name, NodeIx, RunId, Timestamp, event::Interval},
 };
 
 /// Values of `state:`, encoded.
@@ -96,13 +96,25 @@ pub(crate) fn state(
     values.collect()
 }
 
+/// What is known of a run before it is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone<'a> {
+    /// Its id.
+    pub run: RunId,
+    /// Its pipeline.
+    pub pipeline: &'a str,
+    /// When it starts.
+    pub now: Timestamp,
+    /// The time that it is about.
+    pub interval: Option<&'a Interval>,
+}
+
 /// Evaluates a template that belongs to no step, such as the default of an input: it may see the run's
-/// own fields and the inputs before it.
+/// own fields and the inputs before it. With `dates` the ends of the run's interval are days of its zone.
 pub fn eval_alone(
     template: &Template,
-    run: RunId,
-    pipeline: &str,
-    now: Timestamp,
+    alone: Alone<'_>,
+    dates: bool,
     inputs: &BTreeMap<Name, Value>,
 ) -> Result<Value, Fault> {
     let loaded: Loaded = template
@@ -112,10 +124,12 @@ pub fn eval_alone(
             let value = match &reference.root {
                 Root::Input(name) => inputs.get(name).cloned().unwrap_or(Value::Null),
                 Root::Run(field) => match field.as_str() {
-                    "id" => Value::from(run.to_string()),
-                    "pipeline" => Value::from(pipeline),
-                    "started_at" => Value::Timestamp(now.to_datetime()),
+                    "id" => Value::from(alone.run.to_string()),
+                    "pipeline" => Value::from(alone.pipeline),
+                    "started_at" => Value::Timestamp(alone.now.to_datetime()),
                     "attempt" => Value::Int(1),
+                    "interval.start" => moment(alone.interval, |interval| interval.start, dates),
+                    "interval.end" => moment(alone.interval, |interval| interval.end, dates),
                     _ => Value::Null,
                 },
                 _ => Value::Null,
@@ -123,8 +137,27 @@ pub fn eval_alone(
             (reference.root.clone(), Labelled::plain(value))
         })
         .collect();
-    let env = AttemptEnv { loaded: &loaded, item: None, outputs: None, body: None, endings: None, secrets: None, now };
+    let env = AttemptEnv {
+        loaded: &loaded,
+        item: None,
+        outputs: None,
+        body: None,
+        endings: None,
+        secrets: None,
+        now: alone.now,
+    };
     template.eval(&env).map(|labelled| labelled.value)
+}
+
+/// An end of an interval, if there is one; as a day if `date`.
+pub(super) fn moment(interval: Option<&Interval>, end: impl Fn(&Interval) -> Timestamp, date: bool) -> Value {
+    let Some(interval) = interval else { return Value::Null };
+    let at = end(interval).to_datetime();
+    if !date {
+        return Value::Timestamp(at);
+    }
+    let zone = interval.zone.parse().unwrap_or(chrono_tz::UTC);
+    Value::Date(at.with_timezone(&zone).date_naive())
 }
 
 /// Evaluates the pipeline's outputs and makes them durable.

@@ -6,7 +6,7 @@ use std::{
 use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
-use super::{Board, Scrubber, Updates, env::Endings, env::Loaded, items::Items};
+use super::{Board, Scrubber, Updates, env::Endings, env::Loaded, evaluate::moment, items::Items};
 use crate::{
     data::{Value, decode},
     expr::Labelled,
@@ -95,6 +95,8 @@ impl Frozen {
             "revision" => Value::from(self.origin.revision.to_string()),
             "attempt" => Value::Int(self.epoch as i64),
             "started_at" => Value::Timestamp(self.created_at.to_datetime()),
+            "interval.start" => moment(self.origin.interval.as_ref(), |interval| interval.start, false),
+            "interval.end" => moment(self.origin.interval.as_ref(), |interval| interval.end, false),
             "error.message" => fault().map_or(Value::Null, |(_, fault)| Value::from(fault.message)),
             "error.code" => fault().map_or(Value::Null, |(_, fault)| Value::from(fault.code.as_str())),
             "error.step" => fault()

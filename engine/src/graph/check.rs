@@ -11,6 +11,7 @@ use super::{
     edges, fingerprint, include, lint,
     names::Ids,
     scope::World,
+    triggers,
     types::{self, Findings, Typing},
 };
 use crate::{
@@ -50,6 +51,7 @@ pub fn check(
     let mut found = Findings::default();
     let problems = &mut found.problems;
     declared::convert_defaults(&mut spec, problems);
+    triggers::convert(&mut spec, problems);
     let grants = Grants::of(&spec.permissions);
     let mut drafts: Vec<Draft> =
         build::sections(&spec).map(|(section, step)| Draft::new(step, section, &grants, registry, problems)).collect();
@@ -63,6 +65,7 @@ pub fn check(
     let states: BTreeSet<&str> = steps.flat_map(|step| step.state.keys().map(|name| name.as_str())).collect();
     let world = World { spec: &spec, ids: &ids, states, suggested: Cell::new(0) };
     declared::check_head(&world, &mut found);
+    triggers::check(&world, &mut found);
     let child = |path: &str| includes.child(path);
     let typing = Typing { world: &world, base, read_files: options.read_files, files: &includes.files, child: &child };
     types::type_all(&mut drafts, &order, &typing, &mut found);

@@ -15,7 +15,7 @@ use crate::{
 use indexmap::IndexMap;
 
 /// A scope outside of any step.
-fn scope<'a>(world: &'a World<'a>, tops: &'a [Draft]) -> PlaceScope<'a> {
+pub(super) fn outside<'a>(world: &'a World<'a>, tops: &'a [Draft]) -> PlaceScope<'a> {
     PlaceScope {
         world,
         tops,
@@ -25,6 +25,7 @@ fn scope<'a>(world: &'a World<'a>, tops: &'a [Draft]) -> PlaceScope<'a> {
         item: None,
         own: None,
         dates: false,
+        scheduled: false,
         steps: false,
         inputs: true,
         secrets: false,
@@ -57,7 +58,7 @@ pub(super) fn convert_defaults(spec: &mut PipelineSpec, problems: &mut Vec<Diagn
 
 /// Types of inputs' defaults and of the concurrency group.
 pub(super) fn check_head(world: &World<'_>, found: &mut Findings) {
-    let defaults = PlaceScope { inputs: false, ..scope(world, &[]) };
+    let defaults = PlaceScope { inputs: false, ..outside(world, &[]) };
     for (name, input) in &world.spec.inputs {
         let Some(default) = input.default.as_ref().filter(|default| default.value.literal().is_none()) else {
             continue;
@@ -67,12 +68,12 @@ pub(super) fn check_head(world: &World<'_>, found: &mut Findings) {
         must_fit(&format!("the input `{name}`"), &ty, &input.ty, default.span, found);
     }
     if let Some(concurrency) = &world.spec.concurrency {
-        let ty = type_template(&concurrency.group.value, &scope(world, &[]), found);
+        let ty = type_template(&concurrency.group.value, &outside(world, &[]), found);
         must_fit("the concurrency group", &ty, &Type::String, concurrency.group.span, found);
     }
 }
 
-fn must_fit(what: &str, ty: &Type, needed: &Type, span: Span, found: &mut Findings) {
+pub(super) fn must_fit(what: &str, ty: &Type, needed: &Type, span: Span, found: &mut Findings) {
     if ty.fits(needed) {
         return;
     }
@@ -85,7 +86,7 @@ fn must_fit(what: &str, ty: &Type, needed: &Type, span: Span, found: &mut Findin
 
 /// Types of the pipeline's outputs.
 pub(super) fn type_outputs(world: &World<'_>, drafts: &[Draft], found: &mut Findings) -> IndexMap<Name, Type> {
-    let scope = PlaceScope { steps: true, ..scope(world, drafts) };
+    let scope = PlaceScope { steps: true, ..outside(world, drafts) };
     let outputs = world.spec.outputs.iter().map(|(name, template)| {
         let ty = type_template(&template.value, &scope, found);
         if ty == Type::Any {
@@ -146,7 +147,7 @@ pub(super) fn check_tests(world: &World<'_>, drafts: &[Draft], found: &mut Findi
 }
 
 /// A near name as help instead of a suggestion, where the span is not that of the name.
-fn without_edit<'n>(problem: Diagnostic, wrong: &str, known: impl Iterator<Item = &'n str>) -> Diagnostic {
+pub(super) fn without_edit<'n>(problem: Diagnostic, wrong: &str, known: impl Iterator<Item = &'n str>) -> Diagnostic {
     let mut problem = problem.did_you_mean(wrong, known);
     match problem.suggestion.take() {
         Some(near) => problem.help(format!("did you mean `{}`?", near.replacement)),

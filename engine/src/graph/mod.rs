@@ -20,6 +20,7 @@ mod plan;
 mod priority;
 mod scope;
 mod shape;
+mod triggers;
 mod types;
 mod walk;
 

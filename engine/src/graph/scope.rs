@@ -42,6 +42,8 @@ pub(super) struct PlaceScope<'a> {
     /// Whether an interval's ends are dates: in the default of an input that is a date, to which they
     /// are converted.
     pub(super) dates: bool,
+    /// Whether the run is one of a schedule for certain, so that it has an interval.
+    pub(super) scheduled: bool,
     pub(super) steps: bool,
     pub(super) inputs: bool,
     pub(super) secrets: bool,
@@ -154,8 +156,10 @@ impl PlaceScope<'_> {
             "id" | "pipeline" | "revision" => Type::String,
             "attempt" => Type::Int,
             "started_at" => Type::Timestamp,
-            "interval.start" | "interval.end" if self.dates => Type::Date.optional(),
-            "interval.start" | "interval.end" => Type::Timestamp.optional(),
+            "interval.start" | "interval.end" => {
+                let ty = if self.dates { Type::Date } else { Type::Timestamp };
+                if self.scheduled { ty } else { ty.optional() }
+            }
             "error.message" | "error.code" | "error.step" => match in_section {
                 Section::Main => {
                     let help = "only steps of `on_failure` and `finally` run after a failure";

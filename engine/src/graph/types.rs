@@ -122,6 +122,7 @@ fn scope<'a>(
         item,
         own: None,
         dates: false,
+        scheduled: false,
         steps: true,
         inputs: true,
         secrets: false,

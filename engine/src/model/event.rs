@@ -41,6 +41,16 @@ pub enum Cause {
         /// The item, inside a fan-out.
         item: Option<u32>,
     },
+    /// A time of a schedule.
+    Schedule {
+        /// Which schedule of the pipeline, from 0.
+        schedule: u32,
+        /// The time.
+        at: Timestamp,
+        /// Whether it was run afterwards, by `schedule backfill`.
+        #[serde(default)]
+        backfill: bool,
+    },
     /// `runs rerun` of an earlier run.
     Rerun {
         /// The run it repeats.
@@ -76,6 +86,20 @@ pub struct RunOrigin {
     /// When the run must have ended, if it has a deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+    /// The time that the run is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+}
+
+/// The time that a run is about, `run.interval`: that between two times of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its first moment.
+    pub start: Timestamp,
+    /// The moment after its last.
+    pub end: Timestamp,
+    /// The IANA zone whose days count where a date is asked for.
+    pub zone: String,
 }
 
 /// Where a step's outputs lie. Durable before the event that names them is committed.
@@ -420,6 +444,7 @@ mod tests {
             reused: [(NodeIx(0), StoredOutputs::Inline(serde_json::json!({"n": 1})))].into(),
             reused_labels: [(NodeIx(0), [("n".to_owned(), Labels::none())].into())].into(),
             deadline: None,
+            interval: None,
         };
         let event = Event::RunCreated { origin: Box::new(origin) };
         let text = serde_json::to_string(&event).expect("JSON");

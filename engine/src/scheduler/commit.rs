@@ -23,6 +23,7 @@ pub(crate) struct Birth {
     pub pipeline: String,
     pub bundle: Bundle,
     pub parent: Option<(RunId, NodeIx, Option<u32>)>,
+    pub key: Option<String>,
     pub owner: OwnerId,
     /// `RunCreated`, already applied.
     pub created: Vec<Recorded>,
@@ -35,7 +36,7 @@ pub(crate) enum Stop {
     NotOwner(Fault),
     /// The store or the machine refuses.
     Broken(Fault),
-    /// The same parent step has a child already.
+    /// The same parent step has a child already, or a run has the key.
     Exists(RunId),
 }
 
@@ -43,7 +44,7 @@ impl Stop {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::NotOwner(fault) | Self::Broken(fault) => fault.clone(),
-            Self::Exists(run) => Fault::internal("run.exists", format!("the step has the child {run} already")),
+            Self::Exists(run) => Fault::internal("run.exists", format!("what was to be run is {run} already")),
         }
     }
 }
@@ -107,6 +108,7 @@ impl Driver {
             pipeline: birth.pipeline,
             bundle: birth.bundle,
             parent: birth.parent,
+            key: birth.key,
             owner: birth.owner,
             events: birth.created.into_iter().chain(events).collect(),
             status: self.state.status(),

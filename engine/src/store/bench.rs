@@ -84,6 +84,7 @@ pub(super) fn plain_run(id: RunId) -> NewRun {
         pipeline: "bench".into(),
         bundle: Bundle { path: text.clone(), base: text.clone(), text, files: [].into(), kinds: [].into() },
         parent: None,
+        key: None,
         owner: OwnerId::generate(Timestamp::default()),
         events: vec![plain_event(1)],
         status: RunStatus::Running,

@@ -33,6 +33,7 @@ pub struct MemoryStore {
 struct Inner {
     runs: BTreeMap<RunId, Run>,
     children: HashMap<(RunId, NodeIx, Option<u32>), RunId>,
+    keys: HashMap<String, RunId>,
     bundles: HashMap<Digest, Bundle>,
     outputs: HashMap<Digest, String>,
     cache: HashMap<Digest, CacheEntry>,
@@ -159,6 +160,9 @@ impl RunWriter for MemoryStore {
         if let Some(child) = new.parent.and_then(|parent| inner.children.get(&parent)) {
             return Ok(*child);
         }
+        if let Some(run) = new.key.as_ref().and_then(|key| inner.keys.get(key)) {
+            return Ok(*run);
+        }
         if let Some(run) = inner.runs.get(&new.id) {
             let same = run.holds(0, &new.events);
             return if same { Ok(new.id) } else { Err(StoreError::Conflict { expected: 0, current: run.seq() }) };
@@ -168,6 +172,9 @@ impl RunWriter for MemoryStore {
         if let Some(parent) = new.parent {
             inner.children.insert(parent, new.id);
             inner.scopes.extend(Scope::Run(new.id).links(&Scope::Step(parent.0, parent.1)));
+        }
+        if let Some(key) = new.key {
+            inner.keys.insert(key, new.id);
         }
         let mut run = Run {
             pipeline: new.pipeline,
@@ -234,6 +241,7 @@ impl RunWriter for MemoryStore {
         inner.run(run)?;
         inner.runs.remove(&run);
         inner.children.retain(|_, child| *child != run);
+        inner.keys.retain(|_, of| *of != run);
         inner.journal.retain(|(of, _), _| *of != run);
         inner.requests.retain(|request| request.run != run);
         let (own, steps) = (run.to_string(), format!("{run}/"));
@@ -323,6 +331,10 @@ impl RunReader for MemoryStore {
     async fn bundle(&self, revision: Digest) -> Result<Bundle, StoreError> {
         let missing = || StoreError::Broken(format!("the revision {revision} is not there"));
         self.lock().bundles.get(&revision).cloned().ok_or_else(missing)
+    }
+
+    async fn run_of_key(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        Ok(self.lock().keys.get(key).copied())
     }
 
     async fn cached(&self, fingerprint: Digest) -> Result<Option<CacheEntry>, StoreError> {

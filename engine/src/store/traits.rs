@@ -24,6 +24,9 @@ pub struct NewRun {
     /// The run that asked for it, with the step and item: a second child for the same is refused by
     /// giving back the first.
     pub parent: Option<(RunId, NodeIx, Option<u32>)>,
+    /// A name of the caller's for what is to be done: a second run of the same key is refused by giving
+    /// back the first.
+    pub key: Option<String>,
     /// The process that owns it from the start.
     pub owner: OwnerId,
     /// Its first events, from `seq` 1.
@@ -100,7 +103,8 @@ pub struct Doomed {
 /// Writes runs. Every call returns after its commit.
 #[async_trait]
 pub trait RunWriter: Send + Sync + fmt::Debug {
-    /// Creates a run at epoch 1. If the same parent step already has a child, that child's id comes back.
+    /// Creates a run at epoch 1. If the same parent step already has a child, or a run has the
+    /// same key, the id of that run comes back.
     async fn create(&self, run: NewRun) -> Result<RunId, StoreError>;
 
     /// Appends; see [`Append`].
@@ -147,6 +151,9 @@ pub trait RunReader: Send + Sync + fmt::Debug {
 
     /// Outputs kept as a row.
     async fn outputs(&self, digest: Digest) -> Result<String, StoreError>;
+
+    /// The run of a key, unless it was forgotten.
+    async fn run_of_key(&self, key: &str) -> Result<Option<RunId>, StoreError>;
 
     /// A frozen bundle.
     async fn bundle(&self, revision: Digest) -> Result<Bundle, StoreError>;

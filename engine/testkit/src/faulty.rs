@@ -197,6 +197,10 @@ impl<S: StateStore> RunReader for FaultyStore<S> {
         self.read()?;
         self.inner.bundle(revision).await
     }
+    async fn run_of_key(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.read()?;
+        self.inner.run_of_key(key).await
+    }
     async fn cached(&self, fingerprint: Digest) -> Result<Option<CacheEntry>, StoreError> {
         self.read()?;
         self.inner.cached(fingerprint).await

@@ -35,6 +35,7 @@ where
 {
     creates_and_reads(make_store().await).await;
     creates_one_child_a_step(make_store().await).await;
+    creates_one_run_a_key(make_store().await).await;
     appends_once(make_store().await).await;
     refuses_stale_owners(make_store().await).await;
     keeps_neighbours(make_store().await).await;
@@ -106,12 +107,14 @@ pub fn new_run(n: u64, pipeline: &str) -> NewRun {
         reused_labels: BTreeMap::new(),
         reused: BTreeMap::new(),
         deadline: None,
+        interval: None,
     };
     NewRun {
         id: run_id(n),
         pipeline: pipeline.into(),
         bundle,
         parent: None,
+        key: None,
         owner: owner_id(1),
         events: events(0, [Event::RunCreated { origin: Box::new(origin) }, Event::RunStarted]),
         status: RunStatus::Running,
@@ -172,6 +175,21 @@ async fn creates_one_child_a_step(store: Store) {
     let (a, b) = tokio::join!(store.create(child(5, Some(1))), store.create(child(6, Some(1))));
     assert_eq!(a, b, "two at once get the same");
     assert_eq!(must(store.run(run_id(2)).await).parent, Some(parent));
+}
+
+async fn creates_one_run_a_key(store: Store) {
+    let keyed = |n, key: &str| NewRun { key: Some(key.to_owned()), ..new_run(n, "keyed") };
+    assert_eq!(store.create(keyed(1, "a")).await, Ok(run_id(1)));
+    assert_eq!(store.create(keyed(1, "a")).await, Ok(run_id(1)), "the same again is success");
+    assert_eq!(store.create(keyed(2, "a")).await, Ok(run_id(1)), "the first run comes back");
+    assert!(store.run(run_id(2)).await.is_err(), "and there is no second");
+    let (a, b) = tokio::join!(store.create(keyed(3, "b")), store.create(keyed(4, "b")));
+    assert_eq!(a, b, "two at once get the same");
+    assert_eq!(store.run_of_key("a").await, Ok(Some(run_id(1))));
+    assert_eq!(store.run_of_key("c").await, Ok(None));
+    must(store.forget(run_id(1)).await);
+    assert_eq!(store.run_of_key("a").await, Ok(None));
+    assert_eq!(store.create(keyed(5, "a")).await, Ok(run_id(5)), "what is forgotten may be done again");
 }
 
 async fn appends_once(store: Store) {

@@ -87,7 +87,7 @@ pub enum Command {
     /// List, show, stop, go on with and repeat runs.
     #[command(subcommand)]
     Runs(RunsCommand),
-    /// Look at when schedules start a pipeline.
+    /// Look at when schedules start a pipeline, and run times that are past.
     #[command(subcommand)]
     Schedule(ScheduleCommand),
     /// Say why a run, or a step of it, stands where it stands.
@@ -186,6 +186,12 @@ pub enum Command {
 /// What is done with schedules.
 #[derive(Debug, Subcommand)]
 pub enum ScheduleCommand {
+    /// Run the times of a range that have no run yet.
+    #[command(after_help = "Examples:
+  millwork schedule backfill pipeline.yaml --from 2027-01-01 --to 2027-02-01 --dry-run
+  millwork schedule backfill pipeline.yaml --from 2027-01-01 --to 2027-02-01 --concurrency 4
+  millwork schedule backfill pipeline.yaml --from 2027-01-01 --to 2027-02-01 --again mended")]
+    Backfill(BackfillArgs),
     /// List the times of a year, and mark the days on which clocks change them.
     #[command(after_help = "Examples:
   millwork schedule preview pipeline.yaml --year 2027
@@ -222,6 +228,34 @@ pub struct RunArgs {
     /// One JSON object a line on standard output.
     #[arg(long)]
     pub json: bool,
+    /// How the engine is opened.
+    #[command(flatten)]
+    pub open: OpenArgs,
+}
+
+/// What `schedule backfill` accepts.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// The pipeline's file or folder.
+    pub path: PathBuf,
+    /// The first day in the schedule's zone, or a moment such as 2027-01-31T02:00:00Z.
+    #[arg(long, value_name = "DAY")]
+    pub from: String,
+    /// The first day left out, or a moment.
+    #[arg(long, value_name = "DAY")]
+    pub to: String,
+    /// Which schedule of the pipeline, from 0.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub schedule: u32,
+    /// Runs at once.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrency: u32,
+    /// Only say what would run.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run times again that have a run, under this name; each runs once under it.
+    #[arg(long, value_name = "NAME")]
+    pub again: Option<String>,
     /// How the engine is opened.
     #[command(flatten)]
     pub open: OpenArgs,

@@ -9,6 +9,7 @@ mod kinds;
 mod orphans;
 mod owners;
 mod program;
+mod schedules;
 mod selftest;
 mod shown;
 mod signals;

@@ -10,4 +10,5 @@ mod reuse;
 mod runs;
 mod secrets;
 mod speed;
+mod ticks;
 mod times;

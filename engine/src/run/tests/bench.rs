@@ -263,6 +263,7 @@ fn parse_plan(plan: &str) -> (Shape, RunOrigin) {
         reused_labels: BTreeMap::new(),
         reused: BTreeMap::new(),
         deadline: None,
+        interval: None,
     };
     for line in plan.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (id, rest) = line.split_once(':').unwrap_or((line, ""));

@@ -118,7 +118,7 @@ async fn attempt(
     let (heads, mut next_key) = begin(conn, jobs).await?;
     crash_point("writer.locked");
     let mut outcomes = Vec::with_capacity(jobs.len());
-    let (mut touched, mut children) = (HashSet::new(), HashSet::new());
+    let (mut touched, mut children, mut keys) = (HashSet::new(), HashSet::new(), HashSet::new());
     let mut rows = Rows::default();
     for job in jobs {
         let outcome = match &job.op {
@@ -136,7 +136,8 @@ async fn attempt(
             }
             Op::Create(create)
                 if !touched.contains(&create.run)
-                    && create.parent.as_ref().is_none_or(|parent| children.insert(parent.clone())) =>
+                    && create.parent.as_ref().is_none_or(|parent| children.insert(parent.clone()))
+                    && create.key.as_ref().is_none_or(|key| keys.insert(key.as_str())) =>
             {
                 touched.insert(create.run);
                 let head = heads.get(&*create.id).copied();
@@ -236,6 +237,12 @@ async fn find_created(
             return Ok(super::codec::parse(&id).map(Some).map_err(Refusal::from));
         }
     }
+    if let Some(key) = &create.key {
+        let sql = "SELECT id FROM runs WHERE key = (SELECT run FROM run_keys WHERE key = ?)";
+        if let Some(id) = sqlx::query_scalar::<_, String>(sql).bind(key).fetch_optional(&mut *conn).await? {
+            return Ok(super::codec::parse(&id).map(Some).map_err(Refusal::from));
+        }
+    }
     match head {
         None => Ok(Ok(None)),
         Some(head) if holds(conn, head.key, &create.events).await? => Ok(Ok(Some(create.run))),
@@ -300,6 +307,11 @@ impl<'a> Rows<'a> {
             b.value(parent.map(|p| p.run.as_str())).value(parent.map(|p| p.node)).value(parent.map(|p| p.item));
             b.value(run.status).value(run.created_at).value(run.ended_at);
             b.value(run.events.rows.len() as i64).value(1_i64).value(run.owner.as_str());
+        });
+        let keyed = self.runs.iter().filter_map(|(run, create)| Some((create.key.as_deref()?, *run)));
+        let keyed: Vec<(&str, i64)> = keyed.collect();
+        batch.rows("INSERT INTO run_keys VALUES", 2, "", &keyed, |b, (key, run)| {
+            b.value(*key).value(*run);
         });
         batch.rows("INSERT INTO scopes VALUES", 2, ignore, &self.scopes, |b, (scope, within)| {
             b.value(scope.as_str()).value(within.as_str());

@@ -76,6 +76,7 @@ pub(super) struct Create {
     pub(super) revision: Digest,
     pub(super) bundle: Arc<str>,
     pub(super) parent: Option<Parent>,
+    pub(super) key: Option<String>,
     /// The scopes that the run's budget is nested in.
     pub(super) scopes: Vec<(String, String)>,
     pub(super) owner: String,
@@ -149,6 +150,7 @@ impl Create {
             scopes: new
                 .parent
                 .map_or_else(Vec::new, |(run, node, _)| Scope::Run(new.id).links(&Scope::Step(run, node))),
+            key: new.key,
             owner: new.owner.to_string(),
             status: new.status.number(),
             created_at: at(new.events.first()),

@@ -178,6 +178,12 @@ impl Reader {
         text.ok_or_else(|| StoreError::Broken(format!("the {what} {digest} is not there")))
     }
 
+    pub(super) async fn run_of_key(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        let sql = "SELECT id FROM runs WHERE key = (SELECT run FROM run_keys WHERE key = ?)";
+        let id = sqlx::query_scalar::<_, String>(sql).bind(key).fetch_optional(&self.pool).await?;
+        id.as_deref().map(parse).transpose()
+    }
+
     pub(super) async fn cached(&self, fingerprint: Digest) -> Result<Option<CacheEntry>, StoreError> {
         let sql = "SELECT outputs, labels, row_count, run FROM cache WHERE fingerprint = ?";
         let row = sqlx::query(sql).bind(&fingerprint.as_bytes()[..]).fetch_optional(&self.pool).await?;

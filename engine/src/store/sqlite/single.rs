@@ -81,7 +81,7 @@ async fn forget(conn: &mut SqliteConnection, run: RunId) -> Applied {
     let key = sqlx::query_scalar::<_, i64>("SELECT key FROM runs WHERE id = ?").bind(&id);
     let Some(key) = key.fetch_optional(&mut *conn).await? else { return Ok(Err(StoreError::NoRun(run).into())) };
     let mut batch = Batch::default();
-    for table in ["events", "snapshots", "steps", "items", "output_uses", "journal", "requests"] {
+    for table in ["events", "snapshots", "steps", "items", "output_uses", "journal", "requests", "run_keys"] {
         batch.statement(&format!("DELETE FROM {table} WHERE run = ?")).value(key);
     }
     for table in ["ledger", "scopes"] {

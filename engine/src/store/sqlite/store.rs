@@ -182,6 +182,10 @@ impl RunReader for SqliteStore {
         self.named(self.reader.bundle(revision).await)
     }
 
+    async fn run_of_key(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.named(self.reader.run_of_key(key).await)
+    }
+
     async fn cached(&self, fingerprint: Digest) -> Result<Option<CacheEntry>, StoreError> {
         self.named(self.reader.cached(fingerprint).await)
     }

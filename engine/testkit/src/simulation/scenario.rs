@@ -92,6 +92,7 @@ impl Scenario {
             reused_labels: BTreeMap::new(),
             reused,
             deadline,
+            interval: None,
         };
         let crashes = if chance.percent(30) { 0 } else { chance.below(20) };
         Self { seed, shape: Arc::new(shape), origin, unruly, crashes }

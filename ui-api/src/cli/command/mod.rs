@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod approve;
+mod backfill;
 mod bench;
 mod check;
 mod completions;
@@ -47,6 +48,7 @@ pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault>
         Command::Schema { workspace } => schema::schema(output, workspace),
         Command::Steps { name, json } => steps::steps(output, name.as_deref(), json),
         Command::Graph { path, format } => graph::graph(output, &path, format),
+        Command::Schedule(ScheduleCommand::Backfill(args)) => backfill::backfill(output, &args),
         Command::Schedule(ScheduleCommand::Preview { path, year, odd, json }) => {
             schedule::preview(output, &path, year, odd, json)
         }

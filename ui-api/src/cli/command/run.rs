@@ -35,7 +35,7 @@ pub(super) fn run(output: &Output, args: &RunArgs) -> Result<Exit, Fault> {
     let registry = millwork_steps::registry();
     let workspace = Workspace::of_file(output, &file)?;
     let plan = load::plan(output, &file, &registry, &workspace)?;
-    let request = RunRequest { inputs: inputs(&plan, args)?, only: only(&plan, &args.only)?, given: BTreeMap::new() };
+    let request = RunRequest { inputs: inputs(&plan, args)?, only: only(&plan, &args.only)?, ..RunRequest::default() };
     let home = home::for_pipeline(args.open.home.as_deref(), &file);
     if plan.spec.concurrency.is_some() {
         output.say("note: `concurrency` is for runs that a service queues: `run` starts this one at once");

@@ -174,7 +174,7 @@ fn head(output: &Output, source: &Source, trigger: &Spanned<TriggerSpec>, schedu
 
 fn show(output: &Output, calendar: &Calendar, line: &Line) {
     let mark =
-        line.odd.map_or_else(String::new, |odd| output.paint(Tone::Warn, &format!("  ! {}", odd.told(line.local))));
+        line.odd.map_or_else(String::new, |odd| output.paint(Tone::Warn, format!("  ! {}", odd.told(line.local))));
     match line.at {
         Some(at) => {
             let there = at.to_datetime().with_timezone(&calendar.zone);

@@ -88,7 +88,7 @@ fn one(plan: &Arc<Plan>, test: &TestSpec, workspace: &Workspace) -> Result<Vec<D
     open::block_on(async {
         let engine = open::engine(folder.path().join("home"), millwork_steps::registry(), &args, workspace).await?;
         let inputs = test.inputs.iter().map(|(name, node)| (name.clone(), value_of(node))).collect();
-        let request = RunRequest { inputs, only: Vec::new(), given: given(plan, test)? };
+        let request = RunRequest { inputs, given: given(plan, test)?, ..RunRequest::default() };
         let handle = engine.start(plan.clone(), request).await?;
         let summary = handle.ended(true).await?;
         let differences = compare(&engine, test, &summary).await?;
