@@ -77,7 +77,12 @@ pub(crate) struct AttemptEnv<'a> {
     pub now: Timestamp,
 }
 
-impl AttemptEnv<'_> {
+impl<'a> AttemptEnv<'a> {
+    /// Of what belongs to no step: the run's outputs, an input's default.
+    pub(crate) fn of_no_step(loaded: &'a Loaded, now: Timestamp) -> Self {
+        Self { loaded, item: None, outputs: None, body: None, endings: None, secrets: None, now }
+    }
+
     fn body_step(step: &BodyStep, part: &Part) -> Labelled {
         let value = match part {
             Part::Output(name) => step.outputs.get(name).cloned().unwrap_or(Value::Null),

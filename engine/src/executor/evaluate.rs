@@ -137,15 +137,7 @@ pub fn eval_alone(
             (reference.root.clone(), Labelled::plain(value))
         })
         .collect();
-    let env = AttemptEnv {
-        loaded: &loaded,
-        item: None,
-        outputs: None,
-        body: None,
-        endings: None,
-        secrets: None,
-        now: alone.now,
-    };
+    let env = AttemptEnv::of_no_step(&loaded, alone.now);
     template.eval(&env).map(|labelled| labelled.value)
 }
 
@@ -167,15 +159,7 @@ pub async fn pipeline_outputs(deps: &Deps, run: &Frozen) -> Result<Json, Fault> 
         let template = &template.value;
         let roots: Vec<Root> = template.references().iter().map(|reference| reference.root.clone()).collect();
         let loaded = load::load(deps, run, &roots, load::template_asks_rows(template)).await?;
-        let env = AttemptEnv {
-            loaded: &loaded,
-            item: None,
-            outputs: None,
-            body: None,
-            endings: None,
-            secrets: None,
-            now: deps.services.clock.now(),
-        };
+        let env = AttemptEnv::of_no_step(&loaded, deps.services.clock.now());
         let value = template.eval(&env).map_err(|fault| run.scrubber.fault(fault))?;
         outputs.insert(name.clone(), value.value);
     }

@@ -61,11 +61,6 @@ impl Falls {
 }
 
 impl Calendar {
-    /// What the clocks of the zone show at a moment.
-    pub fn local(&self, at: Timestamp) -> NaiveDateTime {
-        on_the_wall(at.to_datetime(), self.zone)
-    }
-
     /// Times on the wall from `from` on, in their order.
     pub fn occurrences(&self, from: NaiveDateTime) -> impl Iterator<Item = Occurrence> {
         std::iter::successors(self.cron.next(from, true), |local| self.cron.next(*local, false))

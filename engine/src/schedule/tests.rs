@@ -2,7 +2,7 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{Calendar, Catchup, CronLine, DstGap, DstOverlap, Due};
+use super::{Calendar, CronLine, DstGap, DstOverlap};
 use crate::model::Timestamp;
 
 fn calendar(cron: &str, zone: &str, gap: DstGap, overlap: DstOverlap) -> Calendar {
@@ -273,28 +273,5 @@ fn random_lines_agree_with_looking_at_every_minute() {
         for pair in found.windows(2).take(20) {
             assert_eq!(calendar.previous(pair[1]), Some(pair[0]), "MILLWORK_SEED={seed}: {line} in {zone}");
         }
-    }
-}
-
-#[test]
-fn what_is_due() {
-    let daily = calendar("0 2 * * *", "UTC", DstGap::RunAfter, DstOverlap::Once);
-    let all = Catchup::All { limit: 3 };
-    for (catchup, seen, now, run, missed) in [
-        (Catchup::None, "2026-01-01 02:00", "2026-01-01 12:00", &[][..], 0),
-        (Catchup::None, "2026-01-01 02:00", "2026-01-02 02:00", &["2026-01-02 02:00"], 0),
-        (Catchup::None, "2026-01-01 02:00", "2026-01-02 02:01", &["2026-01-02 02:00"], 0),
-        (Catchup::None, "2026-01-01 02:00", "2026-01-02 02:02", &[], 1),
-        (Catchup::None, "2026-01-01 02:00", "2026-01-09 02:00", &["2026-01-09 02:00"], 7),
-        (Catchup::Latest, "2026-01-01 02:00", "2026-01-09 01:00", &["2026-01-08 02:00"], 6),
-        (Catchup::Latest, "2026-01-01 02:00", "2026-01-09 02:00", &["2026-01-09 02:00"], 7),
-        (all, "2026-01-01 02:00", "2026-01-03 12:00", &["2026-01-02 02:00", "2026-01-03 02:00"], 0),
-        (all, "2026-01-01 02:00", "2026-01-09 01:00", &["2026-01-06 02:00", "2026-01-07 02:00", "2026-01-08 02:00"], 4),
-    ] {
-        let due = Due::at(&daily, catchup, utc(seen), utc(now));
-        let found: Vec<_> = due.run.iter().copied().map(shown).collect();
-        let lost = due.missed.map_or(0, |(_, _, count)| count);
-        assert_eq!((found, lost), (run.iter().map(ToString::to_string).collect(), missed), "{catchup:?} {seen} {now}");
-        assert_eq!(due.next, daily.next(utc(now)));
     }
 }
