@@ -6,6 +6,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use tokio::sync::watch;
 
 use super::{
     Append, Balance, CacheEntry, Committed, Doomed, ItemFilter, ItemRow, ItemView, Ledger, NewRun, OwnerRecord,
@@ -23,10 +24,13 @@ use crate::{
     step::{Entry, JournalKey, JournalStore, Reservation, Resource, Settlement},
 };
 
+mod service;
+
 /// State in memory, for simulations and tests: the same promises as on disk, but for durability.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
+    committed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -43,6 +47,7 @@ struct Inner {
     journal: BTreeMap<(RunId, Place), Part>,
     scopes: HashMap<String, String>,
     ledger: BTreeMap<(String, Resource), Line>,
+    service: service::Service,
 }
 
 type Place = (Option<NodeIx>, Option<u32>, String);
@@ -71,7 +76,7 @@ struct Part {
 impl MemoryStore {
     /// An empty store that tells the time by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, inner: Mutex::default() }
+        Self { clock, inner: Mutex::default(), committed: watch::channel(0).0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -191,7 +196,10 @@ impl RunWriter for MemoryStore {
             snapshot: None,
         };
         run.stands(new.status);
+        inner.service.wrote(new.id, &run.events);
         inner.runs.insert(new.id, run);
+        drop(inner);
+        self.committed.send_modify(|commits| *commits += 1);
         Ok(new.id)
     }
 
@@ -211,6 +219,7 @@ impl RunWriter for MemoryStore {
         }
         run.outputs.extend(append.events.iter().flat_map(|e| named::rows_of(&e.event)));
         run.outputs.extend(append.outputs.iter().map(|row| row.digest));
+        inner.service.wrote(append.run, &append.events);
         run.events.extend(append.events);
         run.stands(append.status);
         run.steps.extend(append.steps);
@@ -222,7 +231,10 @@ impl RunWriter for MemoryStore {
             inner.state.insert((run.pipeline.clone(), name.to_string()), value);
         }
         inner.outputs.extend(append.outputs.into_iter().map(|row| (row.digest, row.json)));
-        Ok(Committed { seq: run.seq(), at })
+        let seq = run.seq();
+        drop(guard);
+        self.committed.send_modify(|commits| *commits += 1);
+        Ok(Committed { seq, at })
     }
 
     async fn take(&self, run: RunId, owner: OwnerId, after: u64) -> Result<OwnerRecord, StoreError> {
@@ -240,6 +252,7 @@ impl RunWriter for MemoryStore {
         let inner = &mut *guard;
         inner.run(run)?;
         inner.runs.remove(&run);
+        inner.service.forget(run);
         inner.children.retain(|_, child| *child != run);
         inner.keys.retain(|_, of| *of != run);
         inner.journal.retain(|(of, _), _| *of != run);
@@ -287,6 +300,8 @@ impl RunReader for MemoryStore {
             filter.pipeline.as_ref().is_none_or(|name| *name == run.pipeline)
                 && (filter.statuses.is_empty() || filter.statuses.contains(&run.status))
                 && (filter.parent.is_none() || filter.parent == run.parent)
+                && (!filter.top || run.parent.is_none())
+                && filter.since.is_none_or(|since| run.id >= since)
                 && filter.after.is_none_or(|after| run.id < after.0)
         };
         let inner = self.lock();

@@ -12,6 +12,7 @@ mod memory;
 mod named;
 mod owners;
 mod query;
+mod service;
 mod sqlite;
 mod traits;
 
@@ -24,6 +25,7 @@ pub use memory::MemoryStore;
 pub(crate) use owners::unusable;
 pub use owners::{Holder, OwnerLock, ServeLock};
 pub use query::{Cursor, Entry, ItemFilter, ItemView, RunFilter, RunLog, RunView, StepView};
+pub use service::{AuditEntry, AuditLog, AuditRow, Feed, FeedCommit, FeedPage, Record, RecordKind, Records, When};
 pub use sqlite::{Health, SqliteStore};
 pub use traits::{
     CacheEntry, Doomed, NewRun, OwnerRecord, Request, RequestKind, Requests, RunReader, RunWriter, StateStore,

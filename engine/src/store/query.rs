@@ -47,6 +47,10 @@ pub struct RunFilter {
     pub statuses: Vec<RunStatus>,
     /// Children of this run.
     pub parent: Option<RunId>,
+    /// Only runs that no step of another started.
+    pub top: bool,
+    /// Not older than this id; ids begin with the time of their creation.
+    pub since: Option<RunId>,
     /// At most this many.
     pub limit: u32,
     /// Older than the last one of the page before.

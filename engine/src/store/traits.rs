@@ -10,7 +10,10 @@ use crate::{
     step::JournalStore,
 };
 
-use super::{Append, Committed, ItemFilter, ItemView, Ledger, RunFilter, RunLog, RunView, StepView, StoreError};
+use super::{
+    Append, AuditLog, Committed, Feed, ItemFilter, ItemView, Ledger, Records, RunFilter, RunLog, RunView, StepView,
+    StoreError,
+};
 
 /// A run to be created: its bundle, its first events, its owner, all in one transaction.
 #[derive(Debug, Clone)]
@@ -179,6 +182,6 @@ pub trait Requests: Send + Sync + fmt::Debug {
 }
 
 /// Everything that a backend gives.
-pub trait StateStore: RunWriter + RunReader + Requests + JournalStore + Ledger {}
+pub trait StateStore: RunWriter + RunReader + Requests + JournalStore + Ledger + Records + AuditLog + Feed {}
 
-impl<T: RunWriter + RunReader + Requests + JournalStore + Ledger> StateStore for T {}
+impl<T: RunWriter + RunReader + Requests + JournalStore + Ledger + Records + AuditLog + Feed> StateStore for T {}

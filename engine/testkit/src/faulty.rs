@@ -11,13 +11,14 @@ use millwork_engine::{
     model::{ArtifactId, Digest, Fault, NodeIx, OwnerId, Recorded, RunId, Timestamp},
     step::{Entry, JournalKey, JournalStore, Reservation, Resource, Settlement},
     store::{
-        Append, Balance, CacheEntry, Committed, Doomed, ItemFilter, ItemView, Ledger, NewRun, OwnerRecord, Request,
-        RequestKind, Requests, RunFilter, RunLog, RunReader, RunView, RunWriter, Scope, StateStore, StepView,
-        StoreError, Unsettled,
+        Append, AuditEntry, AuditLog, AuditRow, Balance, CacheEntry, Committed, Doomed, Feed, FeedPage, ItemFilter,
+        ItemView, Ledger, NewRun, OwnerRecord, Record, RecordKind, Records, Request, RequestKind, Requests, RunFilter,
+        RunLog, RunReader, RunView, RunWriter, Scope, StateStore, StepView, StoreError, Unsettled, When,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value as Json;
+use tokio::sync::watch;
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,6 +238,63 @@ impl<S: StateStore> JournalStore for FaultyStore<S> {
     }
     async fn finish(&self, key: &JournalKey, request: Digest, result: &Json, settle: &Settlement) -> Result<(), Fault> {
         self.write(None, self.inner.finish(key, request, result, settle)).await
+    }
+}
+
+#[async_trait]
+impl<S: StateStore> Records for FaultyStore<S> {
+    async fn record(&self, kind: RecordKind, key: &str) -> Result<Option<Record>, StoreError> {
+        self.read()?;
+        self.inner.record(kind, key).await
+    }
+    async fn records(
+        &self,
+        kind: RecordKind,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.read()?;
+        self.inner.records(kind, prefix, after, limit).await
+    }
+    async fn put_record(
+        &self,
+        kind: RecordKind,
+        key: &str,
+        value: Option<Json>,
+        when: When,
+    ) -> Result<bool, StoreError> {
+        self.write(None, self.inner.put_record(kind, key, value, when)).await
+    }
+}
+
+#[async_trait]
+impl<S: StateStore> AuditLog for FaultyStore<S> {
+    async fn audit(&self, entry: AuditEntry) -> Result<u64, StoreError> {
+        self.write(None, self.inner.audit(entry)).await
+    }
+    async fn audited(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.read()?;
+        self.inner.audited(after, limit).await
+    }
+    async fn audit_head(&self) -> Result<u64, StoreError> {
+        self.read()?;
+        self.inner.audit_head().await
+    }
+}
+
+#[async_trait]
+impl<S: StateStore> Feed for FaultyStore<S> {
+    async fn feed(&self, after: u64, limit: u32) -> Result<FeedPage, StoreError> {
+        self.read()?;
+        self.inner.feed(after, limit).await
+    }
+    async fn feed_head(&self) -> Result<u64, StoreError> {
+        self.read()?;
+        self.inner.feed_head().await
+    }
+    fn feed_watch(&self) -> watch::Receiver<u64> {
+        self.inner.feed_watch()
     }
 }
 

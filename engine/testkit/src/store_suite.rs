@@ -20,6 +20,7 @@ use serde_json::json;
 use self::journal::{key, spent};
 
 mod journal;
+mod service;
 
 /// A store as the suite uses it.
 pub type Store = Arc<dyn StateStore>;
@@ -52,6 +53,9 @@ where
     journal::keeps_budgets(make_store().await).await;
     journal::keeps_budgets_against_many(make_store().await).await;
     names_live_artifacts(make_store().await).await;
+    service::keeps_records(make_store().await).await;
+    service::chains_the_audit_log(make_store().await).await;
+    service::feeds_every_commit_once(make_store().await).await;
 }
 
 /// A run's id made from a number.

@@ -41,6 +41,8 @@ struct Rows<'a> {
     runs: Vec<(i64, &'a Create)>,
     scopes: Vec<&'a (String, String)>,
     heads: Vec<(i64, u64, &'a Prepared)>,
+    /// The first and the last event of each run.
+    commits: Vec<(i64, i64, i64)>,
     events: Vec<(i64, &'a EventRow)>,
     steps: Vec<(i64, u32, i64)>,
     items: Vec<(i64, &'a PreparedItem)>,
@@ -285,6 +287,9 @@ impl<'a> Rows<'a> {
     }
 
     fn events(&mut self, key: i64, events: &'a Events) {
+        if let (Some(first), Some(last)) = (events.rows.first(), events.rows.last()) {
+            self.commits.push((key, first.seq, last.seq));
+        }
         self.events.extend(events.rows.iter().map(|row| (key, row)));
         self.uses.extend(events.uses.iter().map(|digest| (key, *digest)));
     }
@@ -324,6 +329,10 @@ impl<'a> Rows<'a> {
     }
 
     fn write_parts(&self, batch: &mut Batch) {
+        let head = "INSERT INTO commits (run, first, last) VALUES";
+        batch.rows(head, 3, "", &self.commits, |b, (key, first, last)| {
+            b.value(*key).value(*first).value(*last);
+        });
         batch.rows("INSERT INTO events VALUES", 5, "", &self.events, |b, (key, event)| {
             b.value(*key).value(event.seq).value(event.at).value(event.version).value(Arc::clone(&event.text));
         });

@@ -8,6 +8,7 @@ mod health;
 mod known;
 mod op;
 mod reader;
+mod service;
 mod single;
 mod store;
 mod writer;

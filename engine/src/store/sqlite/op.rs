@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{
-    super::{Append, Committed, NewRun, OwnerRecord, Scope, StoreError, named},
+    super::{Append, Committed, NewRun, OwnerRecord, Scope, StoreError, When, named},
     codec::{Numbered, amount, or_whole, to_json},
 };
 use crate::{
@@ -25,6 +25,8 @@ pub(super) enum Op {
     Release { key: JournalKey },
     Limit { scope: String, resource: Resource, limit: Option<u64> },
     Nest { links: Vec<(String, String)> },
+    PutRecord { kind: i64, key: String, value: Option<String>, when: When },
+    Audit { text: String },
 }
 
 /// What came of it.

@@ -45,7 +45,7 @@ impl Reader {
         self.pool.close().await;
     }
 
-    async fn all(&self, batch: Batch) -> Result<Vec<SqliteRow>, StoreError> {
+    pub(super) async fn all(&self, batch: Batch) -> Result<Vec<SqliteRow>, StoreError> {
         Ok(batch.query()?.fetch_all(&self.pool).await?)
     }
 
@@ -94,6 +94,13 @@ impl Reader {
             conditions.push("parent = ?".to_owned());
             batch.value(parent.to_string());
         }
+        if filter.top {
+            conditions.push("parent IS NULL".to_owned());
+        }
+        if let Some(since) = filter.since {
+            conditions.push("id >= ?".to_owned());
+            batch.value(since.to_string());
+        }
         if let Some(after) = filter.after {
             conditions.push("id < ?".to_owned());
             batch.value(after.0.to_string());
@@ -131,11 +138,11 @@ impl Reader {
     pub(super) async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Recorded>, StoreError> {
         let mut batch = Batch::default();
         batch.statement(
-            "SELECT e.seq, e.at, e.version, e.event FROM runs r JOIN events e ON e.run = r.key \
+            "SELECT e.seq, e.version, e.event, e.at FROM runs r JOIN events e ON e.run = r.key \
              WHERE r.id = ? AND e.seq > ? ORDER BY e.seq LIMIT ?",
         );
         batch.value(run.to_string()).value(codec::amount(after)).value(i64::from(limit));
-        self.of_run(run, batch).await?.iter().map(recorded).collect()
+        self.of_run(run, batch).await?.iter().map(|row| recorded(row, 0)).collect()
     }
 
     pub(super) async fn items(
@@ -325,11 +332,12 @@ fn view(row: &SqliteRow) -> Result<RunView, StoreError> {
 }
 
 /// An event; one of a newer build refuses to load.
-fn recorded(row: &SqliteRow) -> Result<Recorded, StoreError> {
-    let (seq, version) = (row.try_get::<i64, _>(0)? as u64, row.try_get::<u32, _>(2)?);
+/// Its number, version, text and time are in four columns from `at` on.
+pub(super) fn recorded(row: &SqliteRow, at: usize) -> Result<Recorded, StoreError> {
+    let (seq, version) = (row.try_get::<i64, _>(at)? as u64, row.try_get::<u32, _>(at + 1)?);
     if version > event::VERSION {
         return Err(StoreError::Newer(format!("event {seq} has version {version}, known is {}", event::VERSION)));
     }
-    let event: Event = from_json(&row.try_get::<String, _>(3)?)?;
-    Ok(Recorded { seq, at: Timestamp::from_micros(row.try_get(1)?), version, event })
+    let event: Event = from_json(&row.try_get::<String, _>(at + 2)?)?;
+    Ok(Recorded { seq, at: Timestamp::from_micros(row.try_get(at + 3)?), version, event })
 }

@@ -8,6 +8,7 @@ use super::{
     batch::Batch,
     codec::{self, Numbered, amount, or_whole},
     op::{Answer, Op, Refusal},
+    service,
 };
 use crate::{
     model::{Digest, RunId},
@@ -61,6 +62,10 @@ pub(super) async fn apply(conn: &mut SqliteConnection, op: &Op) -> Applied {
             batch.value(scope.as_str()).value(resource.number()).value(limit.map(amount));
             done(batch, conn).await
         }
+        Op::PutRecord { kind, key, value, when } => {
+            service::put_record(conn, *kind, key, value.as_deref(), *when).await.map(Ok)
+        }
+        Op::Audit { text } => service::audit(conn, text).await,
         Op::Nest { links } => {
             let mut batch = Batch::default();
             batch.rows("INSERT OR REPLACE INTO scopes VALUES", 2, "", links, |b, (scope, within)| {
@@ -81,7 +86,10 @@ async fn forget(conn: &mut SqliteConnection, run: RunId) -> Applied {
     let key = sqlx::query_scalar::<_, i64>("SELECT key FROM runs WHERE id = ?").bind(&id);
     let Some(key) = key.fetch_optional(&mut *conn).await? else { return Ok(Err(StoreError::NoRun(run).into())) };
     let mut batch = Batch::default();
-    for table in ["events", "snapshots", "steps", "items", "output_uses", "journal", "requests", "run_keys"] {
+    batch.statement("UPDATE feed_floor SET pos = max(pos, coalesce((SELECT max(pos) FROM commits WHERE run = ?), 0))");
+    batch.value(key);
+    for table in ["commits", "events", "snapshots", "steps", "items", "output_uses", "journal", "requests", "run_keys"]
+    {
         batch.statement(&format!("DELETE FROM {table} WHERE run = ?")).value(key);
     }
     for table in ["ledger", "scopes"] {

@@ -28,8 +28,8 @@ pub(super) const FILE: &str = "state.db";
 #[derive(Clone)]
 pub struct SqliteStore {
     file: Arc<Path>,
-    writer: Writer,
-    reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
     clock: Arc<dyn Clock>,
 }
 
@@ -74,11 +74,11 @@ impl SqliteStore {
     }
 
     /// An error of the file names it.
-    fn named<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn named<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         done.map_err(|error| error.at(&self.file))
     }
 
-    async fn write(&self, op: Op) -> Result<Answer, StoreError> {
+    pub(super) async fn write(&self, op: Op) -> Result<Answer, StoreError> {
         self.named(self.writer.store(op).await)
     }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-fn unexpected<T>() -> Result<T, StoreError> {
+pub(super) fn unexpected<T>() -> Result<T, StoreError> {
     Err(StoreError::Broken("the writer gave another answer than was asked for".into()))
 }
 

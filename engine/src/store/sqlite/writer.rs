@@ -2,7 +2,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
 
@@ -29,6 +29,7 @@ const IDLE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
+    committed: watch::Receiver<u64>,
 }
 
 enum Message {
@@ -40,14 +41,20 @@ impl Writer {
     /// Starts the task on the current runtime. It ends with the last handle.
     pub(super) fn start(conn: SqliteConnection, clock: Arc<dyn Clock>) -> Self {
         let (queue, messages) = mpsc::channel(4 * GROUP);
-        tokio::spawn(write(conn, clock, messages));
-        Self { queue }
+        let (told, committed) = watch::channel(0);
+        tokio::spawn(write(conn, clock, messages, told));
+        Self { queue, committed }
     }
 
     /// Refuses all operations: for a store that is only read.
     pub(super) fn refusing() -> Self {
         let (queue, _) = mpsc::channel(1);
-        Self { queue }
+        Self { queue, committed: watch::channel(0).1 }
+    }
+
+    /// Changes when runs were written.
+    pub(super) fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.clone()
     }
 
     /// Has an operation done, and returns after its commit.
@@ -84,7 +91,12 @@ impl Writer {
     }
 }
 
-async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mpsc::Receiver<Message>) {
+async fn write(
+    mut conn: SqliteConnection,
+    clock: Arc<dyn Clock>,
+    mut queue: mpsc::Receiver<Message>,
+    told: watch::Sender<u64>,
+) {
     let mut messages = Vec::with_capacity(GROUP);
     let (mut written, mut known) = (false, Known::default());
     let closed = loop {
@@ -112,7 +124,11 @@ async fn write(mut conn: SqliteConnection, clock: Arc<dyn Clock>, mut queue: mps
         });
         let jobs: Vec<Job> = jobs.collect();
         written |= !jobs.is_empty();
+        let runs = jobs.iter().any(|job| matches!(job.op, Op::Create(_) | Op::Append(_)));
         settle(&mut conn, &*clock, &mut known, jobs).await;
+        if runs {
+            told.send_modify(|commits| *commits += 1);
+        }
         crash_point("writer.answered");
         if closing.is_some() {
             break closing;

@@ -1,0 +1,1 @@
+//! Who did what, and proof that nothing was changed afterwards.

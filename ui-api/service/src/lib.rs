@@ -1,0 +1,4 @@
+//! Pipelines as a running service: a catalog of them, schedules, triggers, queues, tokens, audit. No HTTP.
+
+pub mod audit;
+pub mod auth;
