@@ -13,26 +13,31 @@ mod home;
 mod inner;
 mod inputs;
 mod launch;
+mod look;
 mod request;
 mod rerun;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod triggered;
 
 pub use crate::{
     executor::{ItemCounts, LogLine, Update},
     store::Durability,
 };
 pub use handle::RunHandle;
+pub use launch::Prepared;
+pub use look::RunLook;
 pub use tick::{Tick, schedules};
+pub use triggered::triggers_of;
 
 use crate::{
     data::{ArtifactStore, ScanReader, Value},
     graph::Plan,
     model::{
-        Clock, Fault, Name, NodeIx, RunId, RunStatus, StepStatus, Wait,
-        event::{Cause, Interval},
+        Clock, Digest, Event, Fault, Labels, Name, NodeIx, RunId, RunStatus, StepStatus, Wait,
+        event::{Cause, Interval, RunOrigin},
     },
     step::{Extensions, Registry, SecretProvider, TableAccess},
     store::StateStore,
@@ -73,6 +78,14 @@ pub struct RunRequest {
     pub given: BTreeMap<Name, BTreeMap<Name, Value>>,
     /// The time that the run is about: `run.interval`.
     pub interval: Option<Interval>,
+    /// What its trigger brought: `event`.
+    pub event: Option<Value>,
+    /// Labels of inputs whose values come from where they may not be trusted.
+    pub labels: BTreeMap<String, Labels>,
+    /// In place of the pipeline's `priority:`.
+    pub priority: Option<u32>,
+    /// Digest of what was asked for, where asking twice with one key must mean the same.
+    pub asked: Option<Digest>,
 }
 
 /// What came of [`Engine::start_once`].
@@ -170,11 +183,75 @@ impl Engine {
         if let Some(run) = self.inner.store.run_of_key(key).await? {
             return Ok(Started::Before(run));
         }
-        let new = launch::New { cause, key: Some(key.to_owned()), ..launch::New::of(plan, request) };
-        Ok(match self.inner.launch(new).await? {
+        let prepared = self.prepare(plan, request, cause, Some(key)).await?;
+        self.begin(prepared).await
+    }
+
+    /// Checks what a run is asked for with, and says what it needs before it may start. Nothing is written; it
+    /// goes on with [`Engine::begin`] or [`Engine::put_in_queue`].
+    pub async fn prepare(
+        &self,
+        plan: Arc<Plan>,
+        request: RunRequest,
+        cause: Cause,
+        key: Option<&str>,
+    ) -> Result<Prepared, Fault> {
+        let new = launch::New { cause, key: key.map(str::to_owned), ..launch::New::of(plan, request) };
+        self.inner.prepare(new).await
+    }
+
+    /// Starts a prepared run, unless there is one of its key.
+    pub async fn begin(&self, prepared: Prepared) -> Result<Started, Fault> {
+        Ok(match self.inner.begin(prepared).await? {
             launch::Launched::Run(handle) => Started::Now(handle),
             launch::Launched::Exists(run) => Started::Before(run),
         })
+    }
+
+    /// Records a prepared run as `queued`, unless there is one of its key, and gives the id of the one that there
+    /// is now. [`Engine::resume`] starts it.
+    pub async fn put_in_queue(&self, prepared: Prepared) -> Result<RunId, Fault> {
+        self.inner.put_in_queue(prepared).await
+    }
+
+    /// What a run was created from.
+    pub async fn origin(&self, run: RunId) -> Result<RunOrigin, Fault> {
+        let first = self.inner.store.events(run, 0, 1).await?.into_iter().next();
+        match first.map(|recorded| recorded.event) {
+            Some(Event::RunCreated { origin }) => Ok(*origin),
+            _ => Err(Fault::internal("run.origin", format!("the log of {run} does not begin with its creation"))),
+        }
+    }
+
+    /// A run as it stands: also one that another process owns.
+    pub async fn look(&self, run: RunId) -> Result<RunLook, Fault> {
+        self.inner.run_look(run).await
+    }
+
+    /// The plan of a revision that a run was made of.
+    pub async fn plan_of_revision(&self, revision: Digest) -> Result<Arc<Plan>, Fault> {
+        self.inner.plan_for(revision).await
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> &std::path::Path {
+        &self.inner.home
+    }
+
+    /// Bytes that runs left.
+    pub fn artifacts(&self) -> Arc<dyn ArtifactStore> {
+        self.inner.hub.executor.deps().services.artifacts.clone()
+    }
+
+    /// Whether this process drives a run.
+    pub fn drives(&self, run: RunId) -> bool {
+        self.inner.live(run).is_some()
+    }
+
+    /// Lets go of a run as a crash would: nothing is recorded, what is under way is stopped, and whoever opens the
+    /// home next goes on with it. Returns when nothing of it is under way here.
+    pub async fn leave(&self, run: RunId) {
+        self.inner.leave(run).await;
     }
 
     /// Goes on with an interrupted or failed run, or with one whose owner died, from its frozen bundle.

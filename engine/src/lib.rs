@@ -27,6 +27,6 @@ pub mod scheduler;
 mod engine;
 
 pub use engine::{
-    Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, RerunPlan, RunHandle, RunRequest,
-    RunSummary, Started, StepSummary, Tick, Update, schedules,
+    Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, Prepared, RerunPlan, RunHandle, RunLook,
+    RunRequest, RunSummary, Started, StepSummary, Tick, Update, schedules, triggers_of,
 };

@@ -71,6 +71,18 @@ pub fn decode(json: &Json) -> Result<Value, Fault> {
     })
 }
 
+/// A value of JSON from outside, in which nothing is read as more than JSON has: no file, no table.
+pub fn from_plain(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(b) => Value::Bool(*b),
+        Json::Number(n) => n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or(f64::NAN)), Value::Int),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => Value::list(items.iter().map(from_plain)),
+        Json::Object(object) => Value::map(object.iter().map(|(key, value)| (key.as_str(), from_plain(value)))),
+    }
+}
+
 fn decode_map(object: &JsonMap<String, Json>) -> Result<Value, Fault> {
     let entries = object.iter().map(|(k, v)| Ok((Arc::from(k.as_str()), decode(v)?)));
     Ok(Value::Map(Arc::new(entries.collect::<Result<_, Fault>>()?)))

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, watch};
 use super::{RunSummary, inner::Inner, summary};
 use crate::{
     executor::{Frozen, Update},
-    model::{Fault, RunId},
+    model::{Fault, RunId, RunStatus},
     scheduler::{Message, Stand},
 };
 
@@ -68,6 +68,21 @@ impl RunHandle {
     /// receiver that is closed.
     pub fn updates(&mut self) -> mpsc::UnboundedReceiver<Update> {
         self.updates.take().unwrap_or_else(|| mpsc::unbounded_channel().1)
+    }
+
+    /// One more handle of the same run, without its updates.
+    pub fn another(&self) -> Self {
+        Self { run: self.run.clone(), live: self.live.clone(), updates: None, inner: self.inner.clone() }
+    }
+
+    /// How the run stands; `None` if its driver is gone without its end: another process has it, or the store refuses.
+    pub fn status(&self) -> Option<RunStatus> {
+        self.live.stand.borrow().status
+    }
+
+    /// Waits until the status may have changed; `false` if nothing more will happen to the run here.
+    pub async fn changed(&mut self) -> bool {
+        !self.live.stand.borrow().over && self.live.stand.changed().await.is_ok()
     }
 
     /// First stage of stopping: cancels, then runs `finally`.

@@ -160,6 +160,13 @@ impl Inner {
         Ok(outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
+    /// Lets the driver of a run vanish; waits until it is gone.
+    pub(super) async fn leave(&self, run: RunId) {
+        let Some(mut live) = self.live(run) else { return };
+        let _ = live.sender.send(Message::Abandon);
+        while live.stand.changed().await.is_ok() {}
+    }
+
     /// Interrupts what still runs here, and closes the store.
     pub(super) async fn close(&self) -> Result<(), Fault> {
         // A step may start a child while its run is being stopped.

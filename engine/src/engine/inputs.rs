@@ -60,7 +60,7 @@ fn one(
     let spec = &plan.spec.inputs[name];
     let value = match (given, &spec.default) {
         (Some(value), _) => value,
-        (None, Some(default)) => eval_alone(&default.value, run, is_date(&spec.ty), inputs)?,
+        (None, Some(default)) => eval_alone(&default.value, run, is_date(&spec.ty), inputs)?.value,
         (None, None) if spec.ty.allows_null() => Value::Null,
         (None, None) => {
             return Err(Fault::user("input.missing", format!("the input `{name}` ({}) is missing", spec.ty))
@@ -121,7 +121,7 @@ fn node_value(node: &Node) -> Value {
 }
 
 /// A value as one of the type. Texts are read as it; what does not fit is said in a few words.
-fn convert(value: Value, ty: &Type) -> Result<Value, String> {
+pub(super) fn convert(value: Value, ty: &Type) -> Result<Value, String> {
     if value.is_null() && ty.allows_null() {
         return Ok(Value::Null);
     }

@@ -11,16 +11,21 @@ use tracing::Instrument;
 use super::{RunHandle, RunRequest, bundle, handle::Live, home::OnDisk, inner::Inner, inputs};
 use crate::{
     crash::crash_point,
-    executor::{Alone, Board, Frozen, Outputs, Updates, keep},
+    data::{Value, encode},
+    executor::{Alone, Board, Frozen, Outputs, Updates, eval_alone, keep},
     graph::Plan,
     model::{
-        Event, Fault, Labels, NodeIx, Recorded, RunId, RunStatus,
+        Event, Fault, Group, Labels, Name, NodeIx, Recorded, RunId, RunStatus, Ticket,
         event::{Cause, RunOrigin, StoredOutputs, VERSION},
     },
     run::{Input, RunState, evolve},
     scheduler::{Birth, Driver, shape_of},
-    store::{OwnerRecord, StoreError},
+    spec::OnConflict,
+    store::{NewRun, OwnerRecord, StoreError},
 };
+
+/// How often a run is put into the queue again where it is not known whether it was.
+const TRIES: u32 = 20;
 
 /// A run to be created.
 pub(super) struct New {
@@ -50,6 +55,45 @@ impl New {
     }
 }
 
+/// A run whose inputs were checked, and that is not there yet.
+#[derive(Debug)]
+pub struct Prepared {
+    id: RunId,
+    plan: Arc<Plan>,
+    origin: RunOrigin,
+    created: Recorded,
+    parent: Option<(RunId, NodeIx, Option<u32>)>,
+    key: Option<String>,
+}
+
+impl Prepared {
+    /// The id that it will have.
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// What it needs before it may start.
+    pub fn ticket(&self) -> &Ticket {
+        &self.origin.ticket
+    }
+
+    /// What happens when its group is full.
+    pub fn on_conflict(&self) -> OnConflict {
+        self.plan.spec.concurrency.as_ref().map(|concurrency| concurrency.on_conflict).unwrap_or_default()
+    }
+
+    /// Its pipeline.
+    pub fn pipeline(&self) -> &str {
+        &self.origin.pipeline
+    }
+
+    /// Puts it into one more group.
+    pub fn join(&mut self, group: Group) {
+        self.origin.ticket.groups.push(group);
+        self.created.event = Event::RunCreated { origin: Box::new(self.origin.clone()) };
+    }
+}
+
 /// What came of a launch.
 pub(super) enum Launched {
     /// A new run, driven here.
@@ -71,10 +115,17 @@ impl Launched {
 impl Inner {
     /// Creates a run and drives it.
     pub(super) async fn launch(self: &Arc<Self>, new: New) -> Result<Launched, Fault> {
-        let New { plan, request, cause, parent, labels, mut reused, reused_labels, key } = new;
+        self.begin(self.prepare(new).await?).await
+    }
+
+    /// Checks what a run is asked for with; nothing is written.
+    pub(super) async fn prepare(&self, new: New) -> Result<Prepared, Fault> {
+        let New { plan, request, cause, parent, mut labels, mut reused, reused_labels, key } = new;
         let now = self.clock.now();
         let id = RunId::generate(now);
-        let alone = Alone { run: id, pipeline: &plan.spec.name.value, now, interval: request.interval.as_ref() };
+        let interval = request.interval.as_ref();
+        let alone = Alone { run: id, pipeline: &plan.spec.name.value, now, interval, event: None };
+        labels.extend(request.labels);
         let inputs = inputs::resolve(&plan, alone, request.inputs)?;
         for (step, given) in request.given {
             let node = plan.node(step.as_str()).map(|node| node.ix);
@@ -82,6 +133,8 @@ impl Inner {
                 node.ok_or_else(|| Fault::user("step.unknown", format!("there is no step `{step}` to stand in for")))?;
             reused.insert(node, self.stand_in(given.into_iter().collect()).await?);
         }
+        let ticket =
+            if parent.is_some() { Ticket::default() } else { ticket(&plan, alone, &inputs, request.priority)? };
         let origin = RunOrigin {
             pipeline: plan.spec.name.value.clone(),
             revision: plan.revision,
@@ -92,7 +145,10 @@ impl Inner {
             reused,
             reused_labels,
             deadline: plan.spec.deadline.map(|deadline| now.after(deadline)),
+            event: request.event.as_ref().map(encode).transpose()?,
             interval: request.interval,
+            ticket,
+            asked: request.asked,
         };
         let created = Recorded {
             seq: 1,
@@ -100,6 +156,37 @@ impl Inner {
             version: VERSION,
             event: Event::RunCreated { origin: Box::new(origin.clone()) },
         };
+        Ok(Prepared { id, plan, origin, created, parent, key })
+    }
+
+    /// Creates a run that nobody drives yet: `queued`, until it is resumed.
+    pub(super) async fn put_in_queue(&self, prepared: Prepared) -> Result<RunId, Fault> {
+        let Prepared { id, plan, origin, created, parent, key } = prepared;
+        self.limit(id, &plan).await?;
+        let new = NewRun {
+            id,
+            pipeline: origin.pipeline,
+            bundle: plan.bundle.clone(),
+            parent,
+            key,
+            owner: self.owner,
+            events: vec![created],
+            status: RunStatus::Queued,
+        };
+        self.know_plan(&plan);
+        let mut tries = 0;
+        loop {
+            match self.store.create(new.clone()).await {
+                Err(StoreError::Unknown) if tries < TRIES => tries += 1,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Creates a prepared run and drives it.
+    pub(super) async fn begin(self: &Arc<Self>, prepared: Prepared) -> Result<Launched, Fault> {
+        let Prepared { id, plan, origin, created, parent, key } = prepared;
+        let now = created.at;
         self.limit(id, &plan).await?;
         let mut state = RunState::new(shape_of(&plan));
         evolve(&mut state, &created)
@@ -175,6 +262,16 @@ impl Inner {
 
     /// Goes on with a run that nobody drives.
     pub(super) async fn resume(self: &Arc<Self>, run: RunId, by: &str) -> Result<RunHandle, Fault> {
+        self.resume_with(run, by, None).await
+    }
+
+    /// As [`Inner::resume`]; `then` follows at once, before anything of the run starts.
+    pub(super) async fn resume_with(
+        self: &Arc<Self>,
+        run: RunId,
+        by: &str,
+        then: Option<Input>,
+    ) -> Result<RunHandle, Fault> {
         if self.live(run).is_some() {
             return Err(Fault::user("run.owned", format!("this process runs {run} already")));
         }
@@ -206,6 +303,7 @@ impl Inner {
         if status.is_final() || status == RunStatus::Interrupted {
             first.push(Input::Resume { by: by.to_owned() });
         }
+        first.extend(then);
         let mut handle = self.drive(Arc::new(frozen), found.state, None, first).await?.run()?;
         handle.updates = Some(receiver);
         Ok(handle)
@@ -237,7 +335,7 @@ impl Inner {
 }
 
 /// The steps named and all that they need.
-fn selected(plan: &Plan, only: &[crate::model::Name]) -> Result<Vec<NodeIx>, Fault> {
+fn selected(plan: &Plan, only: &[Name]) -> Result<Vec<NodeIx>, Fault> {
     let mut chosen = BTreeSet::new();
     let mut open = Vec::new();
     for name in only {
@@ -252,6 +350,24 @@ fn selected(plan: &Plan, only: &[crate::model::Name]) -> Result<Vec<NodeIx>, Fau
         }
     }
     Ok(chosen.into_iter().collect())
+}
+
+/// What the run of these inputs needs before it may start.
+fn ticket(
+    plan: &Plan,
+    alone: Alone<'_>,
+    inputs: &BTreeMap<Name, Value>,
+    priority: Option<u32>,
+) -> Result<Ticket, Fault> {
+    let group = plan.spec.concurrency.as_ref().map(|concurrency| {
+        let name = eval_alone(&concurrency.group.value, alone, false, inputs)?.value.to_string();
+        Ok::<_, Fault>(Group { name, limit: concurrency.limit })
+    });
+    Ok(Ticket {
+        groups: group.transpose()?.into_iter().collect(),
+        pools: plan.spec.pools.iter().map(|(name, slots)| (name.clone(), slots.value)).collect(),
+        priority: priority.unwrap_or(plan.spec.priority),
+    })
 }
 
 fn uses_state(plan: &Plan) -> bool {

@@ -30,12 +30,9 @@ impl Inner {
             self.ask(run, RequestKind::Cancel, by).await?;
             return Ok(());
         }
-        // Nobody drives it: it is taken over, so that its `finally` runs.
-        match self.resume(run, by).await {
-            Ok(handle) => {
-                handle.cancel(by);
-                handle.ended(false).await.map(drop)
-            }
+        // Nobody drives it: it is taken over, so that its `finally` runs. One that waits in the queue starts nothing.
+        match self.resume_with(run, by, Some(Input::Cancel { by: by.to_owned() })).await {
+            Ok(handle) => handle.ended(false).await.map(drop),
             // Another was quicker, and is asked.
             Err(fault) if fault.code == FaultCode::RUN_OWNED => self.ask(run, RequestKind::Cancel, by).await,
             Err(fault) => Err(fault),

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Engine, RunRequest, Started};
+use super::{Engine, Prepared, RunRequest, Started};
 use crate::{
     data::Value,
     executor::{Alone, eval_alone},
     graph::Plan,
     model::{
-        Fault, RunId, Timestamp,
+        Fault, Labels, RunId, Timestamp,
         event::{Cause, Interval},
     },
     spec::{ScheduleSpec, TriggerInputs, TriggerSpec},
@@ -46,6 +46,20 @@ pub fn schedules(plan: &Plan) -> impl Iterator<Item = &ScheduleSpec> {
 impl Engine {
     /// Starts the run of a time, unless there is one. `backfill` says that it is run afterwards.
     pub async fn start_tick(&self, plan: Arc<Plan>, tick: &Tick, backfill: bool) -> Result<Started, Fault> {
+        if let Some(run) = self.run_of_key(&tick.key(&plan.spec.name.value)).await? {
+            return Ok(Started::Before(run));
+        }
+        let prepared = self.prepare_tick(plan, tick, backfill).await?;
+        self.begin(prepared).await
+    }
+
+    /// The run of a key, unless there is none.
+    pub async fn run_of_key(&self, key: &str) -> Result<Option<RunId>, Fault> {
+        Ok(self.inner.store.run_of_key(key).await?)
+    }
+
+    /// Prepares the run of a time; see [`Engine::prepare`].
+    pub async fn prepare_tick(&self, plan: Arc<Plan>, tick: &Tick, backfill: bool) -> Result<Prepared, Fault> {
         let pipeline = plan.spec.name.value.clone();
         let schedule = schedules(&plan).nth(tick.schedule as usize);
         let schedule = schedule.ok_or_else(|| {
@@ -55,19 +69,28 @@ impl Engine {
         let (start, end) = schedule.calendar.interval(tick.at);
         let interval = Interval { start, end, zone: schedule.calendar.zone.name().to_owned() };
         let now = self.inner.clock.now();
-        let alone = Alone { run: RunId::generate(now), pipeline: &pipeline, now, interval: Some(&interval) };
-        let inputs = given_by(&plan, &schedule.inputs, alone)?;
+        let alone =
+            Alone { run: RunId::generate(now), pipeline: &pipeline, now, interval: Some(&interval), event: None };
+        let (inputs, labels) = given_by(&plan, &schedule.inputs, alone)?;
         let cause = Cause::Schedule { schedule: tick.schedule, at: tick.at, backfill };
-        let request = RunRequest { inputs, interval: Some(interval), ..RunRequest::default() };
-        self.start_once(plan, request, cause, &tick.key(&pipeline)).await
+        let request = RunRequest { inputs, labels, interval: Some(interval), ..RunRequest::default() };
+        self.prepare(plan, request, cause, Some(&tick.key(&pipeline))).await
     }
 }
 
+/// Values of inputs, and the labels of those that have any.
+pub(super) type Given = (BTreeMap<String, Value>, BTreeMap<String, Labels>);
+
 /// The inputs that a trigger gives.
-fn given_by(plan: &Plan, inputs: &TriggerInputs, alone: Alone<'_>) -> Result<BTreeMap<String, Value>, Fault> {
-    let values = inputs.iter().map(|(name, template)| {
+pub(super) fn given_by(plan: &Plan, inputs: &TriggerInputs, alone: Alone<'_>) -> Result<Given, Fault> {
+    let (mut values, mut labels) = (BTreeMap::new(), BTreeMap::new());
+    for (name, template) in inputs {
         let dates = plan.spec.inputs.get(name).is_some_and(|input| super::inputs::is_date(&input.ty));
-        Ok((name.to_string(), eval_alone(&template.value, alone, dates, &BTreeMap::new())?))
-    });
-    values.collect()
+        let given = eval_alone(&template.value, alone, dates, &BTreeMap::new())?;
+        if !given.labels.is_empty() {
+            labels.insert(name.to_string(), given.labels);
+        }
+        values.insert(name.to_string(), given.value);
+    }
+    Ok((values, labels))
 }

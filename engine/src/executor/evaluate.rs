@@ -107,6 +107,8 @@ pub struct Alone<'a> {
     pub now: Timestamp,
     /// The time that it is about.
     pub interval: Option<&'a Interval>,
+    /// What its trigger brought, with its labels.
+    pub event: Option<&'a Labelled>,
 }
 
 /// Evaluates a template that belongs to no step, such as the default of an input: it may see the run's
@@ -116,12 +118,16 @@ pub fn eval_alone(
     alone: Alone<'_>,
     dates: bool,
     inputs: &BTreeMap<Name, Value>,
-) -> Result<Value, Fault> {
+) -> Result<Labelled, Fault> {
     let loaded: Loaded = template
         .references()
         .iter()
         .map(|reference| {
             let value = match &reference.root {
+                Root::Event => {
+                    let event = alone.event.cloned().unwrap_or_else(|| Labelled::plain(Value::Null));
+                    return (reference.root.clone(), event);
+                }
                 Root::Input(name) => inputs.get(name).cloned().unwrap_or(Value::Null),
                 Root::Run(field) => match field.as_str() {
                     "id" => Value::from(alone.run.to_string()),
@@ -138,7 +144,7 @@ pub fn eval_alone(
         })
         .collect();
     let env = AttemptEnv::of_no_step(&loaded, alone.now);
-    template.eval(&env).map(|labelled| labelled.value)
+    template.eval(&env)
 }
 
 /// An end of an interval, if there is one; as a day if `date`.

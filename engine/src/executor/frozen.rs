@@ -14,6 +14,9 @@ use crate::{
     model::{Fault, Labels, Name, NodeIx, RunId, SkipReason, StepStatus, Timestamp, event::RunOrigin},
 };
 
+/// Where the labels of `event` say that it comes from.
+pub(crate) const EVENT: &str = "event";
+
 /// Everything of a run that its attempts read: its plan and inputs, which never change, and the board.
 #[derive(Debug)]
 pub struct Frozen {
@@ -35,6 +38,7 @@ pub struct Frozen {
     pub epoch: u64,
     pub(crate) inputs: BTreeMap<Name, Labelled>,
     pub(crate) state: BTreeMap<String, Value>,
+    pub(crate) event: Labelled,
     names: HashMap<Name, NodeIx>,
     items: Vec<OnceCell<Arc<Items>>>,
     bases: Vec<OnceCell<Arc<Loaded>>>,
@@ -59,12 +63,30 @@ impl Frozen {
             (name, Labelled { value, labels })
         });
         let inputs = inputs.collect();
+        let event = origin.event.as_ref().map(decode).transpose()?.unwrap_or(Value::Null);
+        let labels = if origin.event.is_some() { Labels::from_outside(EVENT) } else { Labels::none() };
+        let event = Labelled { value: event, labels };
         let state = state.into_iter().map(|(name, json)| Ok((name, decode(&json)?)));
         let state = state.collect::<Result<_, Fault>>()?;
         let names = plan.nodes.iter().map(|node| (node.id.clone(), node.ix)).collect();
         let (items, bases) = plan.nodes.iter().map(|_| (OnceCell::new(), OnceCell::new())).unzip();
         let scrubber = Arc::default();
-        Ok(Self { id, plan, origin, created_at, board, scrubber, updates, epoch, inputs, state, names, items, bases })
+        Ok(Self {
+            id,
+            plan,
+            origin,
+            created_at,
+            board,
+            scrubber,
+            updates,
+            epoch,
+            inputs,
+            state,
+            event,
+            names,
+            items,
+            bases,
+        })
     }
 
     /// A step of the plan.

@@ -57,7 +57,7 @@ async fn root_value(deps: &Deps, run: &Frozen, root: &Root, durable: bool) -> Re
         }
         Root::State(name) => Labelled::plain(run.state.get(name.as_str()).cloned().unwrap_or(Value::Null)),
         Root::Run(field) => Labelled::plain(run.field(field)),
-        Root::Event => Labelled::plain(Value::Null),
+        Root::Event => run.event.clone(),
         Root::Secret(_) | Root::Item | Root::ItemIndex | Root::ItemKey | Root::Output(_) => return Ok(None),
     }))
 }

@@ -27,6 +27,7 @@ mod watchdog;
 pub use board::{Board, ItemCounts, StepFacts};
 pub use envelope::Envelope;
 pub use evaluate::{Alone, StateValues, condition, eval_alone, pipeline_outputs, until};
+pub(crate) use frozen::EVENT;
 pub use frozen::Frozen;
 pub use gather::{Gathered, gather};
 pub use keep::{Kept, Outputs, keep};

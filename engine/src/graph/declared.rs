@@ -26,6 +26,7 @@ pub(super) fn outside<'a>(world: &'a World<'a>, tops: &'a [Draft]) -> PlaceScope
         own: None,
         dates: false,
         scheduled: false,
+        event: None,
         steps: false,
         inputs: true,
         secrets: false,

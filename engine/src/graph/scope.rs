@@ -44,6 +44,8 @@ pub(super) struct PlaceScope<'a> {
     pub(super) dates: bool,
     /// Whether the run is one of a schedule for certain, so that it has an interval.
     pub(super) scheduled: bool,
+    /// What `event` is, where one kind of trigger is meant.
+    pub(super) event: Option<&'a Type>,
     pub(super) steps: bool,
     pub(super) inputs: bool,
     pub(super) secrets: bool,
@@ -259,7 +261,7 @@ impl Scope for PlaceScope<'_> {
                 Err(unknown)
             }
             Root::Run(field) => self.run(field),
-            Root::Event => Ok(Type::Any),
+            Root::Event => Ok(self.event.cloned().unwrap_or(Type::Any)),
         }
     }
 

@@ -32,6 +32,30 @@ fn inputs_of_mut(trigger: &mut TriggerSpec) -> Option<&mut TriggerInputs> {
     }
 }
 
+/// What `event` is in the inputs of a trigger.
+fn event_type(trigger: &TriggerSpec) -> Option<Type> {
+    let fixed = |fields: &[(&'static str, Type)]| Some(Type::object(fields.iter().cloned()));
+    let texts = || Type::map(Type::String);
+    match trigger {
+        TriggerSpec::Webhook(webhook) => fixed(&[
+            ("body", webhook.body.clone()),
+            ("headers", texts()),
+            ("query", texts()),
+            ("method", Type::String),
+            ("delivery", Type::String),
+        ]),
+        TriggerSpec::File(_) => fixed(&[("path", Type::String), ("bytes", Type::Int), ("modified", Type::Timestamp)]),
+        TriggerSpec::Pipeline(_) => fixed(&[
+            ("run", Type::String),
+            ("pipeline", Type::String),
+            ("status", Type::String),
+            ("outputs", Type::Any),
+        ]),
+        TriggerSpec::Artifact(_) | TriggerSpec::Table(_) => fixed(&[("what", Type::String), ("digest", Type::String)]),
+        TriggerSpec::Schedule(_) | TriggerSpec::Manual => None,
+    }
+}
+
 /// Gives literals the types of the inputs that they are for.
 pub(super) fn convert(spec: &mut PipelineSpec, problems: &mut Vec<Diagnostic>) {
     let types: Vec<(String, Type)> =
@@ -63,7 +87,8 @@ pub(super) fn check(world: &World<'_>, found: &mut Findings) {
             }
             let dates = *input.ty.required() == Type::Date;
             let scheduled = matches!(trigger.value, TriggerSpec::Schedule(_));
-            let scope = PlaceScope { inputs: false, dates, scheduled, ..outside(world, &[]) };
+            let event = event_type(&trigger.value);
+            let scope = PlaceScope { inputs: false, dates, scheduled, event: event.as_ref(), ..outside(world, &[]) };
             let ty = type_template(&template.value, &scope, found);
             must_fit(&format!("the input `{name}`"), &ty, &input.ty, template.span, found);
         }

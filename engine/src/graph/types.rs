@@ -123,6 +123,7 @@ fn scope<'a>(
         own: None,
         dates: false,
         scheduled: false,
+        event: None,
         steps: true,
         inputs: true,
         secrets: false,

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{ArtifactId, Digest, Fault, Labels, Name, NodeIx, OwnerId, RunId, RunStatus, SkipReason, Timestamp, Wait};
+use super::{
+    ArtifactId, Digest, Fault, Labels, Name, NodeIx, OwnerId, RunId, RunStatus, SkipReason, Ticket, Timestamp, Wait,
+};
 
 /// The version of the event format that this build writes.
 pub const VERSION: u32 = 1;
@@ -51,6 +53,48 @@ pub enum Cause {
         #[serde(default)]
         backfill: bool,
     },
+    /// A call of the API.
+    Api {
+        /// Whose: the name of a token, or `local`.
+        who: String,
+    },
+    /// A call of the API that waits for the outputs, and whose end is the run's.
+    Call {
+        /// Whose.
+        who: String,
+    },
+    /// A request to a webhook.
+    Webhook {
+        /// Which trigger of the pipeline, from 0.
+        trigger: u32,
+        /// What the sender calls the delivery.
+        delivery: String,
+    },
+    /// A file that arrived.
+    File {
+        /// Which trigger.
+        trigger: u32,
+        /// The file.
+        path: String,
+    },
+    /// The end of another pipeline's run.
+    Upstream {
+        /// Which trigger.
+        trigger: u32,
+        /// The run that ended.
+        run: RunId,
+        /// Its pipeline.
+        pipeline: String,
+    },
+    /// A table or an artifact whose content changed.
+    Content {
+        /// Which trigger.
+        trigger: u32,
+        /// What changed.
+        what: String,
+        /// Its content now.
+        digest: Digest,
+    },
     /// `runs rerun` of an earlier run.
     Rerun {
         /// The run it repeats.
@@ -89,6 +133,15 @@ pub struct RunOrigin {
     /// The time that the run is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
+    /// What its trigger brought: `event`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Json>,
+    /// What it needs before it may start.
+    #[serde(default, skip_serializing_if = "Ticket::is_free")]
+    pub ticket: Ticket,
+    /// Digest of what was asked for, where asking twice with one key must mean the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Digest>,
 }
 
 /// The time that a run is about, `run.interval`: that between two times of a schedule.
@@ -445,6 +498,9 @@ mod tests {
             reused_labels: [(NodeIx(0), [("n".to_owned(), Labels::none())].into())].into(),
             deadline: None,
             interval: None,
+            event: None,
+            ticket: Ticket::default(),
+            asked: None,
         };
         let event = Event::RunCreated { origin: Box::new(origin) };
         let text = serde_json::to_string(&event).expect("JSON");

@@ -21,6 +21,11 @@ impl Labels {
         Self::default()
     }
 
+    /// Of text from outside.
+    pub fn from_outside(source: &str) -> Self {
+        Self { untrusted: BTreeSet::from([source.to_owned()]), ..Self::default() }
+    }
+
     /// Whether no label is set.
     pub fn is_empty(&self) -> bool {
         self.secrets.is_empty() && self.untrusted.is_empty()

@@ -8,6 +8,7 @@ pub mod id;
 pub mod label;
 pub mod policy;
 pub mod status;
+mod ticket;
 pub mod units;
 
 pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
@@ -18,3 +19,4 @@ pub use id::{ArtifactId, AttemptKey, Digest, Name, NodeIx, OwnerId, RunId};
 pub use label::Labels;
 pub use policy::{Backoff, RetryPolicy};
 pub use status::{RunStatus, SkipReason, StepStatus, Wait};
+pub use ticket::{Group, Ticket};

@@ -35,7 +35,7 @@ pub(crate) struct Recovered {
 const WINDOW: u32 = 1024;
 
 /// The shape that the machine of a plan works with.
-pub(crate) fn shape_of(plan: &Plan) -> Arc<Shape> {
+pub fn shape_of(plan: &Plan) -> Arc<Shape> {
     if plan.spec.max_parallel.is_some() {
         return plan.shape.clone();
     }

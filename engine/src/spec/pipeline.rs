@@ -29,6 +29,10 @@ pub struct PipelineSpec {
     pub budget: Option<Budget>,
     /// `concurrency:`.
     pub concurrency: Option<Concurrency>,
+    /// `priority:` of its runs where they wait.
+    pub priority: u32,
+    /// `pools:`: slots that a run holds while it is under way.
+    pub pools: IndexMap<Name, Spanned<u32>>,
     /// `permissions:`.
     pub permissions: Permissions,
     /// `order:`.

@@ -92,6 +92,8 @@ fn pipeline(cx: &mut Cx, source: &Source, root: &Node) -> Option<PipelineSpec> {
         secrets,
         budget: at("budget").and_then(|n| budget(cx, n)),
         concurrency: at("concurrency").and_then(|n| concurrency(cx, n)),
+        priority: at("priority").and_then(|n| cx.int(n, "`priority`", 0)).unwrap_or(0),
+        pools: at("pools").map(|n| pools(cx, n)).unwrap_or_default(),
         permissions: at("permissions").and_then(|n| permissions(cx, n)).unwrap_or_default(),
         order: at("order").and_then(|n| cx.choice(n, "`order`", &orders)).unwrap_or_default(),
         fail_fast: at("fail_fast").and_then(|n| cx.bool(n, "`fail_fast`")).unwrap_or(false),
@@ -182,7 +184,7 @@ fn inputs(cx: &mut Cx, node: &Node) -> IndexMap<Name, InputSpec> {
     out
 }
 
-fn input_type(cx: &mut Cx, node: &Node) -> Option<Type> {
+pub(super) fn input_type(cx: &mut Cx, node: &Node) -> Option<Type> {
     const KNOWN: &[&str] =
         &["any", "null", "bool", "int", "float", "string", "bytes", "date", "timestamp", "duration", "table", "file"];
     let text = match node.kind {
@@ -221,6 +223,16 @@ fn concurrency(cx: &mut Cx, node: &Node) -> Option<Concurrency> {
     let group = fields.get("group")?;
     cx.text(group, "`group`")?;
     Some(Concurrency { group: cx.template(group)?, limit, on_conflict })
+}
+
+fn pools(cx: &mut Cx, node: &Node) -> IndexMap<Name, Spanned<u32>> {
+    let mut pools = IndexMap::new();
+    for (key, value) in cx.map(node, "`pools`") {
+        let name = cx.name_of(&key.text, key.span, "a pool");
+        let slots = cx.int(value, "slots", 1).map(|slots| Spanned::new(slots, key.span));
+        pools.extend(name.zip(slots));
+    }
+    pools
 }
 
 fn tests(cx: &mut Cx, node: &Node) -> Vec<TestSpec> {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, Spanned, TriggerSpec, UpstreamStatus, UpstreamTrigger,
-    WebhookTrigger,
+    FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, SignatureScheme, Spanned, TriggerSpec, UpstreamStatus,
+    UpstreamTrigger, WebhookTrigger,
     cx::{Cx, Fields},
     keys,
+    read_pipeline::input_type,
 };
 use crate::{
+    data::Type,
     diag::{Code, Diagnostic, Span},
     expr::Template,
     model::Name,
@@ -65,7 +67,12 @@ fn webhook(cx: &mut Cx, node: &Node) -> Option<WebhookTrigger> {
     let methods = [("POST", "POST"), ("PUT", "PUT"), ("GET", "GET")];
     let method = fields.get("method").and_then(|n| cx.choice(n, "`method`", &methods)).unwrap_or("POST");
     let secret = fields.get("secret").and_then(|n| cx.string(n, "`secret`"));
-    Some(WebhookTrigger { path, method: method.to_owned(), secret, inputs: inputs(cx, &fields) })
+    let schemes = [("standard", SignatureScheme::Standard), ("github", SignatureScheme::Github)];
+    let scheme = fields.get("scheme").and_then(|n| cx.choice(n, "`scheme`", &schemes)).unwrap_or_default();
+    let window = fields.get("window").and_then(|n| cx.duration(n, "`window`")).unwrap_or(Duration::from_mins(5));
+    let body = fields.get("body").and_then(|n| input_type(cx, n)).unwrap_or(Type::Any);
+    let inputs = inputs(cx, &fields);
+    Some(WebhookTrigger { path, method: method.to_owned(), secret, scheme, window, body, inputs })
 }
 
 fn file(cx: &mut Cx, node: &Node) -> Option<FileTrigger> {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::Spanned;
 use crate::{
+    data::Type,
     expr::Template,
     model::Name,
     schedule::{Calendar, Catchup},
@@ -71,8 +72,24 @@ pub struct WebhookTrigger {
     pub method: String,
     /// Name of the secret that signs requests.
     pub secret: Option<String>,
+    /// How they are signed.
+    pub scheme: SignatureScheme,
+    /// How old a signed request may be.
+    pub window: Duration,
+    /// Type of the body: what `event.body` is.
+    pub body: Type,
     /// `inputs:`.
     pub inputs: TriggerInputs,
+}
+
+/// `on.webhook.scheme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignatureScheme {
+    /// <https://www.standardwebhooks.com>: headers `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    #[default]
+    Standard,
+    /// `X-Hub-Signature-256` over the body, `X-GitHub-Delivery` as the id. It has no time, so no window.
+    Github,
 }
 
 /// `on.file`.

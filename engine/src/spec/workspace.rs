@@ -29,7 +29,7 @@ pub struct Workspace {
     pub source: Source,
     /// `connections:` by name.
     pub connections: IndexMap<Name, Connection>,
-    /// `pools:`: slots that steps share.
+    /// `pools:`: slots that runs share.
     pub pools: IndexMap<Name, u32>,
     /// `secrets:`: where secrets come from, asked in order.
     pub secrets: Vec<SecretProvider>,
@@ -160,7 +160,7 @@ pub(super) static WORKSPACE: Keys = Keys {
     list: &[
         must("version", Int(1), "version of the language: 1"),
         key("connections", Map(&Fixed(&CONNECTION)), "databases and stores that steps name"),
-        key("pools", Map(&Int(1)), "slots that steps share"),
+        key("pools", Map(&Int(1)), "slots that runs share"),
         key("secrets", List(&Fixed(&SECRETS)), "where secrets come from, asked in order"),
         key("models", Fixed(&MODELS), "providers of models, and names for models"),
         key("budget", Fixed(&keys::BUDGET), "what all runs of a day may spend"),

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
 use millwork_engine::{
     graph::Bundle,
     model::{
-        Digest, Event, Fault, Name, NodeIx, OwnerId, Recorded, RunId, RunStatus, StepStatus, Timestamp,
+        Digest, Event, Fault, Name, NodeIx, OwnerId, Recorded, RunId, RunStatus, StepStatus, Ticket, Timestamp,
         event::{Cause, ItemOutcome, RunOrigin, StoredOutputs, VERSION},
     },
     step::{Entry, Settlement},
@@ -112,6 +112,9 @@ pub fn new_run(n: u64, pipeline: &str) -> NewRun {
         reused: BTreeMap::new(),
         deadline: None,
         interval: None,
+        event: None,
+        ticket: Ticket::default(),
+        asked: None,
     };
     NewRun {
         id: run_id(n),

@@ -2,3 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod catalog;
+pub mod desk;
+pub mod queue;
+pub mod ticker;

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     graph::{Form, NodeShape, Section, Shape},
     model::{
-        Backoff, Digest, Event, Fault, Name, NodeIx, OwnerId, Recorded, RetryPolicy, Timestamp, Wait,
+        Backoff, Digest, Event, Fault, Name, NodeIx, OwnerId, Recorded, RetryPolicy, Ticket, Timestamp, Wait,
         event::{Cause, RunOrigin, StoredOutputs, VERSION},
     },
     run::*,
@@ -264,6 +264,9 @@ fn parse_plan(plan: &str) -> (Shape, RunOrigin) {
         reused: BTreeMap::new(),
         deadline: None,
         interval: None,
+        event: None,
+        ticket: Ticket::default(),
+        asked: None,
     };
     for line in plan.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (id, rest) = line.split_once(':').unwrap_or((line, ""));

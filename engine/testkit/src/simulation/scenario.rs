@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use millwork_engine::{
     graph::{Form, NodeShape, Section, Shape},
     model::{
-        Backoff, Digest, Name, NodeIx, RetryPolicy, Timestamp,
+        Backoff, Digest, Name, NodeIx, RetryPolicy, Ticket, Timestamp,
         event::{Cause, RunOrigin, StoredOutputs},
     },
     step::Effect,
@@ -93,6 +93,9 @@ impl Scenario {
             reused,
             deadline,
             interval: None,
+            event: None,
+            ticket: Ticket::default(),
+            asked: None,
         };
         let crashes = if chance.percent(30) { 0 } else { chance.below(20) };
         Self { seed, shape: Arc::new(shape), origin, unruly, crashes }

@@ -63,6 +63,16 @@ export function put(el, ...children) {
 }
 
 /**
+ * A text of the engine with its `quoted` parts as code.
+ * @param {any} text what is no text is left as it is
+ * @returns {any}
+ */
+export function quoted(text) {
+  if (typeof text !== "string" || !text.includes("`")) return text;
+  return text.split("`").map((part, i, all) => (i % 2 === 1 && i < all.length - 1 ? h("code.quoted", null, part) : i % 2 === 1 ? `\`${part}` : part));
+}
+
+/**
  * Writes a text only where it differs, so that selections and screen readers are left in peace.
  * @param {Node} el
  * @param {string} text

@@ -60,6 +60,9 @@ export function exactly(at) {
   return Number.isNaN(date.getTime()) ? at : `${exact.format(date)} (${at})`;
 }
 
+/** @param {string} at @returns {string} "28 Nov, 06:00" */
+export const dayAndTime = (at) => dayTime.format(new Date(at));
+
 /** @param {string} at @returns {string} "06:00" */
 export const hourMinute = (at) => clock.format(new Date(at));
 

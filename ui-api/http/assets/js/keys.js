@@ -49,7 +49,7 @@ function onKey(event) {
 }
 
 const ACTS = {
-  "/": () => document.querySelector("#main [data-search], .side [data-search]")?.focus() ?? true,
+  "/": () => (searchOf("#main") ?? searchOf(".side"))?.focus(),
   "?": () => showKeys(),
   g: () => { going = Date.now(); },
   j: () => step(1),
@@ -58,6 +58,9 @@ const ACTS = {
   ArrowUp: () => (inList() ? step(-1) : false),
   Escape: () => { document.dispatchEvent(new CustomEvent("millwork:escape")); },
 };
+
+/** The first search field of a part of the page that can be seen. */
+const searchOf = (part) => [...document.querySelectorAll(`${part} [data-search]`)].find((el) => el.offsetParent);
 
 const inList = () => document.activeElement?.hasAttribute("data-row");
 

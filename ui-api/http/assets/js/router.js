@@ -1,5 +1,7 @@
 /** Pages and addresses: the history API, one view at a time. */
 
+import { toast } from "./parts/notice.js";
+
 /**
  * @typedef {{path: string, params: string[], query: URLSearchParams}} Place
  * @typedef {{node: HTMLElement, title: string, update?: (place: Place) => void, leave?: () => void, ready?: Promise<any>}} View
@@ -39,6 +41,8 @@ export function start(el) {
   history.scrollRestoration = "manual";
   window.addEventListener("popstate", () => show(true));
   document.addEventListener("click", onClick);
+  // The other pages' code is small; with it here, they open also while the server is away.
+  setTimeout(() => routes.forEach((route) => route.load().catch(() => null)), 2000);
   return show(false);
 }
 
@@ -92,7 +96,14 @@ async function show(back) {
   }
   const route = routes.find(({ pattern }) => pattern.test(place.path));
   place.params = (route.pattern.exec(place.path) ?? []).slice(1).map(decodeURIComponent);
-  const module = await route.load();
+  let module;
+  try {
+    module = await route.load();
+  } catch {
+    // The code of the page could not be fetched: the server is away. What is shown stays.
+    toast("The server does not answer, so this page can't be opened. Try again when it is back.");
+    return;
+  }
   // Another page was asked for while this one's code was under way.
   if (mine !== turn) return;
   shown?.view.leave?.();

@@ -31,7 +31,7 @@ export function shell() {
     const path = /** @type {any} */ (event).detail.path;
     for (const [href, link] of links) {
       const on = href === "/" ? path === "/" : path.startsWith(href);
-      if (on) { link.setAttribute("aria-current", "page"); link.scrollIntoView?.({ block: "nearest", inline: "nearest" }); }
+      if (on) { link.setAttribute("aria-current", "page"); link.scrollIntoView?.({ block: "nearest", inline: "center" }); }
       else link.removeAttribute("aria-current");
     }
     countSoon();

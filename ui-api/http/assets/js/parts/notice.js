@@ -1,6 +1,6 @@
 /** What is said when there is nothing, when something went wrong, and when something was done. */
 
-import { h } from "../dom.js";
+import { h, quoted } from "../dom.js";
 import { icon } from "../icons.js";
 import { shape } from "../states.js";
 
@@ -12,9 +12,9 @@ import { shape } from "../states.js";
 export function note({ state, title, text, help, code, actions, testid }) {
   return h("div.note", { data: { state }, "data-testid": testid }, icon(shape(state)),
     h("div", null,
-      h("div.title", null, title, code ? h("code.faint", null, ` ${code}`) : null),
-      text ? h("div", null, text) : null,
-      help ? h("div.help", null, help) : null,
+      h("div.title", null, Array.isArray(title) ? title.map(quoted) : quoted(title), code ? h("code.faint", null, ` ${code}`) : null),
+      text ? h("div", null, quoted(text)) : null,
+      help ? h("div.help", null, quoted(help)) : null,
       actions?.length ? h("div.actions", null, actions) : null));
 }
 
@@ -26,7 +26,7 @@ export function note({ state, title, text, help, code, actions, testid }) {
 export function errorNote(error, again) {
   const title = error.title ?? error.message ?? "Something went wrong";
   const text = error.message !== title ? error.message : null;
-  const places = (error.diagnostics ?? []).map((d) => h("div.small", null, h("code", null, `${d.file ?? ""}:${d.line}:${d.column} ${d.code}`), ` ${d.message}`));
+  const places = (error.diagnostics ?? []).map((d) => h("div.small", null, h("code", null, `${d.file ?? ""}:${d.line}:${d.column} ${d.code}`), " ", quoted(d.message)));
   const retry = again ? [h("button.btn.small", { type: "button", on: { click: again } }, icon("again"), "Try again")] : [];
   return note({ state: "error", title, text: [text, places], help: error.help, code: error.code, actions: retry, testid: "error" });
 }

@@ -1,0 +1,55 @@
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use millwork_engine::{
+    diag::{Diagnostic, Severity, Source},
+    graph::{CheckedPipeline, Plan},
+};
+
+use super::files::Stamp;
+
+/// Reads and checks a pipeline's text; whoever knows the kinds of steps and the workspace gives one.
+pub trait Checker: Send + Sync + fmt::Debug {
+    /// Checks a text. `name` is what messages call it, `base` the folder that relative paths start from.
+    fn check(&self, name: &str, bytes: &[u8], base: &Path) -> CheckedPipeline;
+}
+
+/// Whether a pipeline can be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Its file has no error.
+    Ready,
+    /// Its file has errors. What was right before goes on being started by schedules and triggers.
+    Broken,
+}
+
+/// A pipeline of the catalog.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name: the one in the file, or the file's where that cannot be read.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The text as it is now.
+    pub source: Source,
+    /// What is wrong with it.
+    pub diagnostics: Arc<[Diagnostic]>,
+    /// What is started: the text as it is now, or as it was when it was right last.
+    pub plan: Option<Arc<Plan>>,
+    /// Whether the text as it is now can be started.
+    pub standing: Standing,
+    pub(super) stamps: Vec<(PathBuf, Stamp)>,
+    pub(super) checked: Instant,
+}
+
+impl Entry {
+    /// Errors and warnings.
+    pub fn counts(&self) -> (usize, usize) {
+        let errors = self.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();
+        (errors, self.diagnostics.len() - errors)
+    }
+}

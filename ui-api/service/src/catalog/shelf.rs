@@ -1,0 +1,193 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use millwork_engine::{
+    diag::{Code, Diagnostic, Span},
+    graph::CheckedPipeline,
+    spec,
+};
+use tokio::sync::watch;
+
+use super::{
+    entry::{Checker, Entry, Standing},
+    files::{self, Stamp},
+};
+
+/// A check also reads what tables look like; a start takes one that is this old at most.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The pipelines of a folder.
+#[derive(Debug)]
+pub struct Catalog {
+    folder: PathBuf,
+    checker: Arc<dyn Checker>,
+    entries: RwLock<Arc<BTreeMap<String, Arc<Entry>>>>,
+    loaded: AtomicBool,
+    changes: watch::Sender<u64>,
+}
+
+impl Catalog {
+    /// Of a folder; empty until [`Catalog::reload`].
+    pub fn new(folder: &Path, checker: Arc<dyn Checker>) -> Self {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self {
+            folder,
+            checker,
+            entries: RwLock::default(),
+            loaded: AtomicBool::new(false),
+            changes: watch::channel(0).0,
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Checks a text that is in no file.
+    pub fn check_text(&self, name: &str, text: &str) -> CheckedPipeline {
+        self.checker.check(name, text.as_bytes(), &self.folder)
+    }
+
+    /// Whether all files were read once.
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
+    /// All pipelines, by name.
+    pub fn all(&self) -> Arc<BTreeMap<String, Arc<Entry>>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One pipeline.
+    pub fn get(&self, name: &str) -> Option<Arc<Entry>> {
+        self.all().get(name).cloned()
+    }
+
+    /// Changes when a pipeline came, went or changed.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The pipeline, checked just now: tables that it reads may have other columns than when its file changed last.
+    /// Blocks on files.
+    pub fn fresh(&self, name: &str) -> Option<Arc<Entry>> {
+        let entry = self.get(name)?;
+        if entry.checked.elapsed() < FRESH {
+            return Some(entry);
+        }
+        let Ok(bytes) = std::fs::read(&entry.file) else { return Some(entry) };
+        let again = Arc::new(self.read(&entry.file, &bytes, Some(&entry)));
+        if again.name == name {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut entries).insert(name.to_owned(), again.clone());
+        }
+        Some(again)
+    }
+
+    /// Reads what is new or has changed, and forgets what is gone; the names concerned. Blocks on files.
+    pub fn reload(&self) -> Vec<String> {
+        let before = self.all();
+        let by_file: BTreeMap<&Path, &Arc<Entry>> =
+            before.values().map(|entry| (entry.file.as_path(), entry)).collect();
+        let found = files::pipelines(&self.folder);
+        let work: Vec<(PathBuf, Option<Arc<Entry>>)> =
+            found.into_iter().map(|file| (file.clone(), by_file.get(file.as_path()).map(|e| Arc::clone(e)))).collect();
+        let read = self.read_all(&work);
+        let mut entries = BTreeMap::new();
+        let mut changed = Vec::new();
+        for (entry, is_new) in read.into_iter().flatten() {
+            if is_new {
+                changed.push(entry.name.clone());
+            }
+            let entry = match entries.get(&entry.name) {
+                None => entry,
+                Some(first) => Arc::new(twice(&entry, first)),
+            };
+            entries.insert(entry.name.clone(), entry);
+        }
+        changed.extend(before.keys().filter(|name| !entries.contains_key(*name)).cloned());
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(entries);
+        self.loaded.store(true, Ordering::Release);
+        if !changed.is_empty() {
+            self.changes.send_modify(|times| *times += 1);
+        }
+        changed
+    }
+
+    /// Reads files on as many threads as there are processors.
+    fn read_all(&self, work: &[(PathBuf, Option<Arc<Entry>>)]) -> Vec<Option<(Arc<Entry>, bool)>> {
+        let next = AtomicUsize::new(0);
+        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(work.len().max(1));
+        let read = |ix: usize| {
+            let (file, before) = work.get(ix)?;
+            Some((ix, self.read_changed(file, before.as_ref())))
+        };
+        let some = || std::iter::from_fn(|| read(next.fetch_add(1, Ordering::Relaxed))).collect::<Vec<_>>();
+        let mut all: Vec<(usize, Option<(Arc<Entry>, bool)>)> = std::thread::scope(|scope| {
+            // The stack of a thread that plans SQL.
+            let spawn = || std::thread::Builder::new().stack_size(32 << 20).spawn_scoped(scope, some);
+            let handles: Vec<_> = (0..threads).filter_map(|_| spawn().ok()).collect();
+            handles.into_iter().filter_map(|handle| handle.join().ok()).flatten().collect()
+        });
+        all.sort_by_key(|(ix, _)| *ix);
+        all.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    fn read_changed(&self, file: &Path, before: Option<&Arc<Entry>>) -> Option<(Arc<Entry>, bool)> {
+        if let Some(entry) = before
+            && entry.stamps.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
+        {
+            return Some((entry.clone(), false));
+        }
+        let bytes = std::fs::read(file).ok()?;
+        files::is_pipeline(&bytes).then(|| (Arc::new(self.read(file, &bytes, before)), true))
+    }
+
+    fn read(&self, file: &Path, bytes: &[u8], before: Option<&Arc<Entry>>) -> Entry {
+        let own = Stamp::of(file);
+        let base = file.parent().unwrap_or(&self.folder);
+        let shown = file.strip_prefix(&self.folder).unwrap_or(file).display().to_string();
+        let checked = self.checker.check(&shown, bytes, base);
+        let named = checked.plan.as_ref().map(|plan| plan.spec.name.value.clone());
+        let named = named.or_else(|| spec::read_pipeline(&checked.source).value.map(|spec| spec.name.value));
+        let name = named.unwrap_or_else(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        let standing = if checked.plan.is_some() { Standing::Ready } else { Standing::Broken };
+        let included = checked.plan.iter().flat_map(|plan| plan.bundle.files.keys()).map(|path| base.join(path));
+        let stamps = included.map(|path| (path.clone(), Stamp::of(&path)));
+        let stamps = std::iter::once((file.to_owned(), own)).chain(stamps).collect();
+        let last_good = before.filter(|entry| entry.name == name).and_then(|entry| entry.plan.clone());
+        Entry {
+            name,
+            file: file.to_owned(),
+            source: checked.source,
+            diagnostics: checked.diagnostics.into(),
+            plan: checked.plan.or(last_good),
+            standing,
+            stamps,
+            checked: Instant::now(),
+        }
+    }
+}
+
+/// A pipeline whose name another file has: it is not started, and says why.
+fn twice(second: &Entry, first: &Arc<Entry>) -> Entry {
+    let message = format!("`{}` is the name of the pipeline in {} as well", second.name, first.file.display());
+    let problem = Diagnostic::new(Code::DuplicateId, Span::default(), message).help("give one of the two another name");
+    let diagnostics = second.diagnostics.iter().cloned().chain([problem]);
+    let key = second.file.file_stem().unwrap_or_default().to_string_lossy();
+    Entry {
+        name: format!("{}@{key}", second.name),
+        diagnostics: diagnostics.collect(),
+        plan: None,
+        standing: Standing::Broken,
+        ..second.clone()
+    }
+}

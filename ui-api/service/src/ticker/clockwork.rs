@@ -1,0 +1,278 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use millwork_engine::{
+    Engine, Tick,
+    graph::Plan,
+    model::{Blame, Clock, Fault, Group, RunId, Timestamp},
+    schedules,
+    spec::{OnConflict, Overlap, ScheduleSpec},
+};
+use tokio::sync::{Mutex, Notify};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    due::{Due, delay},
+    record::{self, LastTick, ScheduleRecord},
+};
+use crate::{
+    catalog::Catalog,
+    desk::{Desk, Outcome},
+};
+
+/// Schedules seen to at once.
+const AT_ONCE: usize = 32;
+/// A time that could not be started because of something outside is tried again after this.
+const AGAIN: Duration = Duration::from_secs(5);
+
+type Key = (String, u32);
+
+/// A schedule as it stands.
+#[derive(Debug, Clone)]
+struct Kept {
+    record: ScheduleRecord,
+    /// When it is to be looked at next.
+    wake: Option<Timestamp>,
+}
+
+/// A schedule for lists.
+#[derive(Debug, Clone)]
+pub struct ScheduleView {
+    /// Its pipeline.
+    pub pipeline: String,
+    /// Which schedule of the pipeline, from 0.
+    pub schedule: u32,
+    /// What it says.
+    pub spec: ScheduleSpec,
+    /// What is kept of it.
+    pub record: ScheduleRecord,
+}
+
+/// Starts the runs of all schedules in the catalog. There is one run of each time, whatever dies meanwhile: its key is
+/// the time, and a time is seen to only after its run was recorded.
+#[derive(Debug)]
+pub struct Ticker {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    catalog: Arc<Catalog>,
+    desk: Arc<Desk>,
+    kept: Mutex<HashMap<Key, Kept>>,
+    changed: Notify,
+}
+
+impl Ticker {
+    /// For the pipelines of a catalog.
+    pub fn new(engine: Engine, clock: Arc<dyn Clock>, catalog: Arc<Catalog>, desk: Arc<Desk>) -> Arc<Self> {
+        Arc::new(Self { engine, clock, catalog, desk, kept: Mutex::default(), changed: Notify::new() })
+    }
+
+    /// Sees to schedules until it is stopped.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut catalog = self.catalog.watch();
+        loop {
+            let wake = match self.see_to_all().await {
+                Ok(wake) => wake,
+                Err(fault) => {
+                    tracing::error!(%fault, "schedules could not be seen to");
+                    Some(self.clock.now().after(AGAIN))
+                }
+            };
+            let asleep = async {
+                match wake {
+                    Some(at) => self.clock.until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = asleep => {}
+                () = self.changed.notified() => {}
+                changed = catalog.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// The plans that schedules start, by pipeline.
+    fn plans(&self) -> BTreeMap<String, Arc<Plan>> {
+        let all = self.catalog.all();
+        all.values().filter_map(|entry| Some((entry.name.clone(), entry.plan.clone()?))).collect()
+    }
+
+    /// Starts all that is due, and says when to look again.
+    pub async fn see_to_all(&self) -> Result<Option<Timestamp>, Fault> {
+        let now = self.clock.now();
+        let plans = self.plans();
+        let mut due = Vec::new();
+        {
+            let mut kept = self.kept.lock().await;
+            kept.retain(|(pipeline, schedule), _| {
+                plans.get(pipeline).is_some_and(|plan| schedules(plan).count() > *schedule as usize)
+            });
+            for (pipeline, plan) in &plans {
+                for (schedule, spec) in (0..).zip(schedules(plan)) {
+                    let key = (pipeline.clone(), schedule);
+                    let known = kept.get(&key).filter(|known| known.record.spec == record::digest(spec));
+                    if known.is_none() {
+                        let store = self.engine.reader();
+                        let record = record::load(store.as_ref(), pipeline, schedule, spec, now).await?;
+                        kept.insert(key.clone(), Kept { record, wake: Some(now) });
+                    }
+                    let Some(known) = kept.get(&key) else { continue };
+                    if known.wake.is_some_and(|wake| wake <= now) {
+                        due.push((key, plan.clone(), spec.clone(), known.record.clone()));
+                    }
+                }
+            }
+        }
+        let seen = stream::iter(due).map(|(key, plan, spec, record)| async move {
+            let (record, wake) = self.see_to(&key, &plan, &spec, record, now).await;
+            (key, Kept { record, wake })
+        });
+        let seen: Vec<(Key, Kept)> = seen.buffer_unordered(AT_ONCE).collect().await;
+        let mut kept = self.kept.lock().await;
+        for (key, mut new) in seen {
+            // Somebody may have paused it meanwhile.
+            if let Some(known) = kept.get(&key) {
+                new.record.paused_by.clone_from(&known.record.paused_by);
+            }
+            kept.insert(key, new);
+        }
+        Ok(kept.values().filter_map(|known| known.wake).min())
+    }
+
+    /// Starts what is due of one schedule; how it stands afterwards, and when to look again.
+    async fn see_to(
+        &self,
+        (pipeline, schedule): &Key,
+        plan: &Arc<Plan>,
+        spec: &ScheduleSpec,
+        mut record: ScheduleRecord,
+        now: Timestamp,
+    ) -> (ScheduleRecord, Option<Timestamp>) {
+        if record.paused_by.is_some() {
+            return (record, None);
+        }
+        let before = record.clone();
+        let jitter = spec.jitter.unwrap_or_default();
+        let due = Due::at(&spec.calendar, spec.catchup, jitter, record.seen, now);
+        if let Some((first, last, count)) = due.missed {
+            tracing::warn!(pipeline, schedule, %first, %last, count, "times of a schedule were missed");
+        }
+        let mut wake = due.next.map(|next| next.after(delay(&tick(*schedule, next).key(pipeline), jitter)));
+        let mut complete = true;
+        for at in due.run {
+            let tick = tick(*schedule, at);
+            let begins = at.after(delay(&tick.key(pipeline), jitter));
+            if begins > now {
+                wake = Some(begins);
+                complete = false;
+                break;
+            }
+            match self.start(plan, spec, &tick).await {
+                Ok(last) => {
+                    record.last = Some(last);
+                    record.seen = at;
+                }
+                Err(fault) if fault.blame == Blame::User => {
+                    tracing::error!(pipeline, schedule, %at, %fault, "the run of a time cannot be started");
+                    record.last = Some(LastTick { at, run: None, why: Some(fault.to_string()) });
+                    record.seen = at;
+                }
+                Err(fault) => {
+                    tracing::error!(pipeline, schedule, %at, %fault, "the run of a time is tried again");
+                    wake = Some(now.after(AGAIN));
+                    complete = false;
+                    break;
+                }
+            }
+        }
+        if complete {
+            record.seen = now;
+        }
+        // Between times nothing has happened that had to be remembered.
+        let worth = before.last != record.last || due.missed.is_some();
+        if worth && let Err(fault) = record::save(self.engine.reader().as_ref(), pipeline, *schedule, &record).await {
+            tracing::error!(pipeline, schedule, %fault, "how far a schedule was seen to is not recorded");
+            return (before, Some(now.after(AGAIN)));
+        }
+        (record, wake)
+    }
+
+    async fn start(&self, plan: &Arc<Plan>, spec: &ScheduleSpec, tick: &Tick) -> Result<LastTick, Fault> {
+        let pipeline = plan.spec.name.value.as_str();
+        let at = tick.at;
+        let started = |run| Ok(LastTick { at, run: Some(run), why: None });
+        if let Some(run) = self.engine.run_of_key(&tick.key(pipeline)).await? {
+            return started(run);
+        }
+        let catalog = self.catalog.clone();
+        let name = pipeline.to_owned();
+        let fresh =
+            tokio::task::spawn_blocking(move || catalog.fresh(&name).and_then(|entry| entry.plan.clone())).await;
+        let plan = fresh.ok().flatten().unwrap_or_else(|| plan.clone());
+        let prepared = self.engine.prepare_tick(plan.clone(), tick, false).await?;
+        match self.desk.start(prepared, overlap(pipeline, tick.schedule, spec.overlap)).await? {
+            Outcome::Started(handle) => started(handle.id()),
+            Outcome::Queued(run) | Outcome::Before(run) => started(run),
+            Outcome::Skipped { group, holders } => {
+                let holders: Vec<String> = holders.iter().take(3).map(RunId::to_string).collect();
+                let why = format!("skipped: {} of `{group}` had not ended", holders.join(", "));
+                Ok(LastTick { at, run: None, why: Some(why) })
+            }
+        }
+    }
+
+    /// Every schedule, by pipeline and number.
+    pub async fn schedules(&self) -> Vec<ScheduleView> {
+        let plans = self.plans();
+        let kept = self.kept.lock().await;
+        let mut all = Vec::new();
+        for (pipeline, plan) in &plans {
+            for (schedule, spec) in (0..).zip(schedules(plan)) {
+                let Some(known) = kept.get(&(pipeline.clone(), schedule)) else { continue };
+                let record = known.record.clone();
+                all.push(ScheduleView { pipeline: pipeline.clone(), schedule, spec: spec.clone(), record });
+            }
+        }
+        all
+    }
+
+    /// Pauses a schedule (`by` somebody), or lets it go on from now: times meanwhile are lost.
+    pub async fn pause(&self, pipeline: &str, schedule: u32, by: Option<&str>) -> Result<(), Fault> {
+        let mut kept = self.kept.lock().await;
+        let known = kept.get_mut(&(pipeline.to_owned(), schedule)).ok_or_else(|| {
+            Fault::user("schedule.none", format!("`{pipeline}` has no schedule with the number {schedule}"))
+                .help("they count from 0, in the order of the file")
+        })?;
+        let now = self.clock.now();
+        let mut record = known.record.clone();
+        if by.is_none() && record.paused_by.is_some() {
+            record.seen = now;
+        }
+        record.paused_by = by.map(str::to_owned);
+        record::save(self.engine.reader().as_ref(), pipeline, schedule, &record).await?;
+        *known = Kept { record, wake: by.is_none().then_some(now) };
+        drop(kept);
+        self.changed.notify_one();
+        Ok(())
+    }
+}
+
+fn tick(schedule: u32, at: Timestamp) -> Tick {
+    Tick { schedule, at, again: None }
+}
+
+/// The group of a schedule's runs, and what happens when one of them has not ended.
+fn overlap(pipeline: &str, schedule: u32, overlap: Overlap) -> Option<(Group, OnConflict)> {
+    let rule = match overlap {
+        Overlap::Skip => OnConflict::Skip,
+        Overlap::Queue => OnConflict::Queue,
+        Overlap::Cancel => OnConflict::Cancel,
+        Overlap::Allow => return None,
+    };
+    Some((Group { name: format!("schedule {schedule} of {pipeline}"), limit: 1 }, rule))
+}

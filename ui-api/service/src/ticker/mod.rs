@@ -1,0 +1,9 @@
+//! Starts runs at the times of schedules.
+
+mod clockwork;
+mod due;
+mod record;
+
+pub use clockwork::{ScheduleView, Ticker};
+pub use due::Due;
+pub use record::{LastTick, ScheduleRecord};
