@@ -248,6 +248,11 @@ impl Engine {
         self.inner.live(run).is_some()
     }
 
+    /// A handle of a run that this process drives.
+    pub async fn handle(&self, run: RunId) -> Result<Option<RunHandle>, Fault> {
+        self.inner.handle(run).await
+    }
+
     /// Lets go of a run as a crash would: nothing is recorded, what is under way is stopped, and whoever opens the
     /// home next goes on with it. Returns when nothing of it is under way here.
     pub async fn leave(&self, run: RunId) {

@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{EngineOptions, bundle, children::Children, handle::Live, home::OnDisk};
+use super::{EngineOptions, RunHandle, bundle, children::Children, handle::Live, home::OnDisk};
 use crate::{
     data::{ArtifactStore, Value},
     executor::{Deps, Executor, Frozen, step_outputs},
@@ -158,6 +158,13 @@ impl Inner {
         }
         let outputs = step_outputs(self.hub.executor.deps(), &frozen, node).await?;
         Ok(outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    /// A handle of a run that is driven here.
+    pub(super) async fn handle(self: &Arc<Self>, run: RunId) -> Result<Option<RunHandle>, Fault> {
+        let Some(live) = self.live(run) else { return Ok(None) };
+        let (frozen, _) = self.look(run).await?;
+        Ok(Some(RunHandle { run: Arc::new(frozen), live, updates: None, inner: self.clone() }))
     }
 
     /// Lets the driver of a run vanish; waits until it is gone.

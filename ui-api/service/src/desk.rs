@@ -197,6 +197,11 @@ impl Desk {
         self.admission().counts()
     }
 
+    /// Slots of pools: taken, and how many there are.
+    pub fn pools(&self) -> std::collections::BTreeMap<millwork_engine::model::Name, (u32, Option<u32>)> {
+        self.admission().pools()
+    }
+
     /// Takes out a run that somebody else ended while it waited.
     pub fn gone(&self, run: RunId) {
         self.free(run);

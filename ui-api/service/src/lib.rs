@@ -4,5 +4,10 @@ pub mod audit;
 pub mod auth;
 pub mod catalog;
 pub mod desk;
+pub mod events;
 pub mod queue;
+mod service;
 pub mod ticker;
+pub mod triggers;
+
+pub use service::{Service, ServiceOptions};

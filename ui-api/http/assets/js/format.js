@@ -39,7 +39,7 @@ export function bytes(n) {
 }
 
 /** @param {string} at @param {number} [now] @returns {string} "12 s ago", "in 3 min", "28 Nov, 06:00" */
-export function relative(at, now = Date.now()) {
+function relative(at, now = Date.now()) {
   const then = Date.parse(at);
   if (Number.isNaN(then)) return at;
   const off = (then - now) / 1000;

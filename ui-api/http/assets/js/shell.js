@@ -76,7 +76,7 @@ function jump() {
 
 function foot() {
   const who = session();
-  const live = h("div.live", { role: "status", data: { live: "idle" } }, LIVE_WORDS.idle);
+  const live = h("div.live", { role: "status", "data-testid": "live", data: { live: "idle" } }, LIVE_WORDS.idle);
   document.addEventListener("millwork:live", (event) => {
     const state = /** @type {any} */ (event).detail;
     if (live.dataset.live === state) return;

@@ -8,6 +8,7 @@ const WIDE = 320;
 const TALL = 130;
 const PAD = { left: 46, right: 8, top: 8, bottom: 20 };
 const MOST = 4;
+const BINS = 24;
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 /**
@@ -21,9 +22,26 @@ export function chartsFor({ columns, rows }, total) {
   const numbers = columns.map((column, i) => ({ ...column, i })).filter((column) => isNumber(column.type)).slice(0, MOST);
   const names = rows.map((row, i) => (label < 0 ? String(i + 1) : String(row[label] ?? "")));
   const part = total !== null && total > rows.length ? `first ${count(rows.length)} of ${count(total)} rows` : `${count(rows.length)} rows`;
-  return h("div.charts", { "data-testid": "charts" }, numbers.map((column) => h("figure", null,
-    h("figcaption", null, column.name, h("span.faint.small", null, `${label < 0 ? "by row" : `by ${columns[label].name}`}, ${part}`)),
-    draw(rows.map((row) => number(row[column.i])), names, column.name))));
+  // Without a name for the rows, how the values are spread says more than their order.
+  const spread = label < 0 && rows.length > 40;
+  return h("div.charts", { "data-testid": "charts" }, numbers.map((column) => {
+    const values = rows.map((row) => number(row[column.i]));
+    const bins = spread ? histogram(values) : null;
+    return h("figure", null,
+      h("figcaption", null, column.name, h("span.faint.small", null, `${spread ? "how often" : label < 0 ? "by row" : `by ${columns[label].name}`}, ${part}`)),
+      bins ? draw(bins.counts, bins.names, column.name) : draw(values, names, column.name));
+  }));
+}
+
+/** How many values fall into each of equal bins; null where there is no range to divide. */
+function histogram(values) {
+  const known = values.filter((value) => value !== null);
+  const low = Math.min(...known);
+  const width = (Math.max(...known) - low) / BINS;
+  if (!(width > 0)) return null;
+  const counts = new Array(BINS).fill(0);
+  for (const value of known) counts[Math.min(BINS - 1, Math.floor((value - low) / width))] += 1;
+  return { counts, names: counts.map((_, i) => short.format(low + width * (i + (i === BINS - 1 ? 1 : 0)))) };
 }
 
 const number = (cell) => (cell === null || cell === undefined || cell === "" || !Number.isFinite(Number(cell)) ? null : Number(cell));

@@ -43,7 +43,7 @@ export function empty(title, ...text) {
 /** Says in passing that something was done. @param {string} text */
 export function toast(text) {
   const box = document.querySelector(".toasts") ?? document.body.appendChild(h("div.toasts", { role: "status" }));
-  const item = h("div.toast", null, text);
+  const item = h("div.toast", null, quoted(text));
   box.append(item);
   setTimeout(() => item.remove(), 4000);
 }

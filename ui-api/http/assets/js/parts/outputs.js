@@ -31,13 +31,13 @@ function body(run, step, output, options) {
 const short = (type) => (type?.startsWith("table<") ? "table" : type ?? "");
 
 /** Whether a file is a page that can be shown. @param {any} file */
-export const isReport = (file) => /\.html?$/i.test(file?.name ?? "");
+const isReport = (file) => /\.html?$/i.test(file?.name ?? "");
 
 /**
  * A file with a link to it; an HTML report is shown, in a frame that can do nothing.
  * @param {{artifact: string, bytes: number|null, name: string|null}} file
  */
-export function fileNode(file) {
+function fileNode(file) {
   const name = file.name ?? file.artifact;
   const base = at("artifacts", file.artifact);
   const link = h("a.btn.small", { href: url(base, { name }), download: name }, icon("download"), name, h("span.faint", null, bytes(file.bytes)));

@@ -53,7 +53,7 @@ export function tableView({ run, step, output, rows, limit = 20, charts = false,
 }
 
 /** The same table with more room, and its charts. @param {{run: string, step: string, output: string, rows?: number|null}} options */
-export function largeTable({ run, step, output, rows }) {
+function largeTable({ run, step, output, rows }) {
   openDialog({ title: `${step}.${output}`, wide: true, testid: "table-dialog", body: tableView({ run, step, output, rows, limit: 100, charts: true, large: false }) });
 }
 

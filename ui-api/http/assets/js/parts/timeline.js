@@ -15,7 +15,7 @@ const ROW = 28;
  * @param {number} now
  * @returns {Set<string>}
  */
-export function criticalPath(steps, edges, now) {
+function criticalPath(steps, edges, now) {
   const byId = new Map(steps.map((step) => [step.id, step]));
   const before = new Map();
   for (const { from, to } of edges) before.set(to, [...(before.get(to) ?? []), from]);

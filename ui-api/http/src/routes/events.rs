@@ -1,0 +1,267 @@
+//! What happens, live.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use millwork_engine::{Engine, model::RunId};
+use millwork_service::{
+    Service,
+    events::{Message, Teller, Tellers},
+};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::IntoParams;
+
+use super::{logs::LineView, run};
+use crate::{
+    app::App,
+    guard::{Caller, Read},
+    problem::{Answer, Path, Problem, Query, Refusals},
+    sse::{Sink, event, named, stream},
+    views::word,
+};
+
+/// How often new log lines are looked for.
+const LOGS: Duration = Duration::from_millis(500);
+/// Log lines in one event at most.
+const LINES: usize = 500;
+
+/// From where, and what.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Follow {
+    /// The id of the last event that is known; in place of the header `Last-Event-ID`.
+    after: Option<String>,
+    /// Only runs of this pipeline.
+    pipeline: Option<String>,
+}
+
+/// From where, and what.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FollowRun {
+    /// The id of the last event that is known; in place of the header `Last-Event-ID`. Without either the stream
+    /// begins with the run's first event.
+    after: Option<String>,
+    /// Whether log lines are told as well: 1.
+    logs: Option<u8>,
+}
+
+fn last_id(headers: &HeaderMap, after: Option<&str>) -> Option<String> {
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    header.or(after).filter(|id| !id.is_empty()).map(str::to_owned)
+}
+
+/// Changes of all runs, as server-sent events `run`, `step`, `items` and `gap`. Ids are places in the order of all
+/// commits (`p:123`); a stream without one begins now. After `gap` something between is gone: read the lists again.
+#[utoipa::path(get, path = "/events", tag = "events", params(Follow, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that is known")), responses((status = 200, body = String, content_type = "text/event-stream"), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn all(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    headers: HeaderMap,
+    Query(follow): Query<Follow>,
+) -> Answer<Response> {
+    let service = app.service().clone();
+    let bad = |id: &str| Problem::bad(format!("`{id}` is no id of this stream: they look like `p:123`"));
+    let after = last_id(&headers, follow.after.as_deref())
+        .map(|id| id.strip_prefix("p:").and_then(|n| n.parse::<u64>().ok()).ok_or_else(|| bad(&id)));
+    let after = match after.transpose()? {
+        Some(after) => after,
+        None => service.engine().reader().feed_head().await?,
+    };
+    let (sink, response) = stream();
+    tokio::spawn(async move {
+        let wanted = move |message: &Message| {
+            caller.sees(&message.pipeline) && follow.pipeline.as_deref().is_none_or(|name| name == &*message.pipeline)
+        };
+        tell_all(&service, after, &wanted, &sink).await;
+    });
+    Ok(response.into_response())
+}
+
+async fn tell_all(service: &Service, mut after: u64, wanted: &(dyn Fn(&Message) -> bool + Send + Sync), sink: &Sink) {
+    let send = async |message: &Message| {
+        let mut changes = message.told.iter().peekable();
+        while let Some(told) = changes.next() {
+            let event = event(told, &message.pipeline);
+            // The id stands with the last change of a commit, so that a reader who resumes gets none twice and none not.
+            let event = if changes.peek().is_none() { event.id(format!("p:{}", message.pos)) } else { event };
+            if sink.send(Ok(event)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    'again: loop {
+        let mut following = service.hub().follow();
+        let mut tellers = Tellers::default();
+        loop {
+            let Ok((floor, messages)) = service.hub().history(&mut tellers, after).await else { return };
+            if after < floor {
+                let gap = json!({"from": after, "to": floor, "reason": "runs between were removed by retention"});
+                if sink.send(Ok(named("gap", &gap).id(format!("p:{floor}")))).await.is_err() {
+                    return;
+                }
+            }
+            let Some(last) = messages.last().map(|message| message.pos) else { break };
+            for message in messages.iter().filter(|message| wanted(message)) {
+                if !send(message).await {
+                    return;
+                }
+            }
+            after = last;
+        }
+        loop {
+            let message = tokio::select! {
+                () = service.stopping().cancelled() => return,
+                () = sink.closed() => return,
+                message = following.next() => message,
+            };
+            // Too slow: what was missed is read from the store.
+            let Some(message) = message else { continue 'again };
+            if message.pos <= after {
+                continue;
+            }
+            if wanted(&message) && !send(&message).await {
+                return;
+            }
+            after = message.pos;
+        }
+    }
+}
+
+/// Changes of one run, as server-sent events `run`, `step`, `items`, `log` and `end`. Ids are places in the run's log
+/// (`s:12`, with logs `s:12;l:340`). The stream ends with the run.
+#[utoipa::path(get, path = "/runs/{id}/events", tag = "events", params(("id" = String, Path, description = "the run"), FollowRun, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that is known")), responses((status = 200, body = String, content_type = "text/event-stream"), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn of_run(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Query(follow): Query<FollowRun>,
+) -> Answer<Response> {
+    let stored = run(&app, &caller, &id).await?;
+    let service = app.service().clone();
+    let known = last_id(&headers, follow.after.as_deref());
+    let (seq, line) = match &known {
+        None => (0, 0),
+        Some(id) => {
+            place(id).ok_or_else(|| Problem::bad(format!("`{id}` is no id of this stream: they look like `s:12`")))?
+        }
+    };
+    let plan = service.engine().plan_of_revision(stored.revision).await?;
+    let teller = Teller::new(stored.id, &plan);
+    let logs = (follow.logs == Some(1)).then_some(line);
+    let (sink, response) = stream();
+    tokio::spawn(async move {
+        let mut telling = Telling { run: stored.id, pipeline: stored.pipeline, teller, told: seq, logs, sink };
+        telling.all(&service).await;
+    });
+    Ok(response.into_response())
+}
+
+/// `s:SEQ`, or `s:SEQ;l:NEXT`.
+fn place(id: &str) -> Option<(u64, u64)> {
+    let rest = id.strip_prefix("s:")?;
+    match rest.split_once(";l:") {
+        Some((seq, line)) => Some((seq.parse().ok()?, line.parse().ok()?)),
+        None => Some((rest.parse().ok()?, 0)),
+    }
+}
+
+/// The telling of one run to one reader.
+pub(crate) struct Telling {
+    pub(crate) run: RunId,
+    pub(crate) pipeline: String,
+    pub(crate) teller: Teller,
+    /// The last event that the reader knows.
+    pub(crate) told: u64,
+    /// The next log line, if lines are told.
+    pub(crate) logs: Option<u64>,
+    pub(crate) sink: Sink,
+}
+
+impl Telling {
+    /// Tells until the run is over, the reader is gone, or the service stops.
+    pub(crate) async fn all(&mut self, service: &Service) {
+        'again: loop {
+            let mut following = service.hub().follow();
+            if !self.catch_up(service.engine()).await {
+                return;
+            }
+            let mut look = tokio::time::interval(LOGS);
+            loop {
+                if self.teller.status().is_final() {
+                    self.lines(service.engine()).await;
+                    let end = json!({"run": self.run.to_string(), "status": word(self.teller.status())});
+                    let _ = self.sink.send(Ok(named("end", &end).id(self.id()))).await;
+                    return;
+                }
+                tokio::select! {
+                    () = service.stopping().cancelled() => return,
+                    () = self.sink.closed() => return,
+                    _ = look.tick(), if self.logs.is_some() => if !self.lines(service.engine()).await { return },
+                    message = following.next() => match message {
+                        None => continue 'again,
+                        Some(message) if message.run == self.run => if !self.catch_up(service.engine()).await { return },
+                        Some(_) => {}
+                    },
+                }
+            }
+        }
+    }
+
+    fn id(&self) -> String {
+        match self.logs {
+            Some(line) => format!("s:{};l:{line}", self.told),
+            None => format!("s:{}", self.told),
+        }
+    }
+
+    /// Tells what the store has and the reader does not.
+    async fn catch_up(&mut self, engine: &Engine) -> bool {
+        loop {
+            let Ok(page) = engine.reader().events(self.run, self.teller.seq(), 500).await else { return false };
+            if page.is_empty() {
+                return true;
+            }
+            for recorded in &page {
+                let changes = self.teller.tell(recorded);
+                if recorded.seq <= self.told {
+                    continue;
+                }
+                self.told = recorded.seq;
+                let mut changes = changes.iter().peekable();
+                while let Some(told) = changes.next() {
+                    let event = event(told, &self.pipeline);
+                    let event = if changes.peek().is_none() { event.id(self.id()) } else { event };
+                    if self.sink.send(Ok(event)).await.is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells log lines that are new.
+    async fn lines(&mut self, engine: &Engine) -> bool {
+        let Some(next) = self.logs else { return true };
+        let Ok(lines) = engine.logs(self.run, None, None).await else { return true };
+        let mut at = next;
+        while let Some(some) = lines.get(at as usize..).filter(|some| !some.is_empty()) {
+            let views: Vec<LineView> =
+                some.iter().take(LINES).enumerate().map(|(n, line)| LineView::new(at + n as u64, line)).collect();
+            at += views.len() as u64;
+            self.logs = Some(at);
+            let event = named("log", &json!({"lines": views})).id(self.id());
+            if self.sink.send(Ok(event)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,100 @@
+//! Webhooks: requests from outside that start runs.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Query, State},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use millwork_service::{
+    audit::Action,
+    auth::Permission,
+    triggers::{Request, receive},
+};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    guard::Asker,
+    problem::{Answer, Refusals},
+};
+
+/// What a delivery led to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HookView {
+    /// One for each pipeline that listens at the path.
+    runs: Vec<HookedView>,
+}
+
+/// A run that a delivery led to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HookedView {
+    /// Its pipeline.
+    pipeline: String,
+    /// The run; `null` if its concurrency group was full and says `on_conflict: skip`.
+    run: Option<String>,
+    /// Whether the same delivery came before.
+    again: bool,
+}
+
+/// Starts the pipelines that listen at the path. The sender proves itself as the trigger says: by a signature, or by a
+/// token that may start runs.
+#[utoipa::path(post, path = "/hooks/{path}", tag = "hooks", params(("path" = String, Path, description = "as in `on.webhook.path`")), request_body(content = String, content_type = "application/json"), responses((status = 202, body = HookView), (status = 200, body = HookView, description = "the delivery came before"), Refusals), security((), ("token" = ["operator"])))]
+pub(crate) async fn receive_hook(
+    State(app): State<App>,
+    Extension(asker): Extension<Asker>,
+    method: Method,
+    uri: Uri,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer<Response> {
+    let path = uri.path().strip_prefix("/hooks").unwrap_or_default().to_owned();
+    let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    let trusted = matches!(&asker, Asker::Known(principal) if principal.may(Permission::Operate, None).is_ok());
+    let request = Request {
+        path: path.clone(),
+        method: method.as_str().to_owned(),
+        headers: headers.iter().filter_map(text).collect(),
+        query,
+        body: body.to_vec(),
+        trusted,
+    };
+    let service = app.service();
+    let who = match &asker {
+        Asker::Known(principal) => principal.name.clone(),
+        Asker::Nobody(_) => "hook".to_owned(),
+    };
+    let hooked = match receive(service, request).await {
+        Ok(hooked) => hooked,
+        Err(fault) => {
+            // What nobody listens to is not worth a line that stays for ever.
+            if fault.code.as_str() != "hook.none" {
+                let why = json!({"code": fault.code.to_string()});
+                service.audit().record(&who, Action::HookRefused, &path, why).await?;
+            }
+            return Err(fault.into());
+        }
+    };
+    let runs: Vec<HookedView> = hooked
+        .into_iter()
+        .map(|hooked| HookedView {
+            pipeline: hooked.pipeline,
+            run: hooked.run.map(|run| run.to_string()),
+            again: hooked.again,
+        })
+        .collect();
+    let status = if runs.iter().all(|hooked| hooked.again) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    if status == StatusCode::ACCEPTED {
+        let detail = json!({"runs": runs.iter().map(|hooked| hooked.run.clone()).collect::<Vec<_>>()});
+        service.audit().record(&who, Action::HookAccepted, &path, detail).await?;
+    }
+    Ok((status, Json(HookView { runs })).into_response())
+}

@@ -1,0 +1,44 @@
+//! The calls of the API, by what they are about.
+
+pub(crate) mod approvals;
+pub(crate) mod artifacts;
+pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod hooks;
+pub(crate) mod logs;
+pub(crate) mod overview;
+pub(crate) mod pipelines;
+pub(crate) mod revisions;
+pub(crate) mod runs;
+pub(crate) mod schedules;
+pub(crate) mod session;
+pub(crate) mod steps;
+pub(crate) mod tokens;
+
+use std::sync::Arc;
+
+use millwork_engine::{model::RunId, store::RunView as Stored};
+use millwork_service::catalog::Entry;
+
+use crate::{
+    app::App,
+    guard::{Caller, Needs},
+    problem::{Answer, Problem},
+};
+
+/// A pipeline that the caller may know of.
+pub(crate) fn pipeline<N: Needs>(app: &App, caller: &Caller<N>, name: &str) -> Answer<Arc<Entry>> {
+    caller.may(name)?;
+    app.service().catalog().get(name).ok_or_else(|| Problem::missing("pipeline", name))
+}
+
+/// A run that the caller may know of.
+pub(crate) async fn run<N: Needs>(app: &App, caller: &Caller<N>, id: &str) -> Answer<Stored> {
+    let run: RunId = id.parse().map_err(|_| Problem::missing("run", id))?;
+    let view = app.service().engine().reader().run(run).await?;
+    // One of a pipeline outside their scope looks as if it were not there.
+    caller.may(&view.pipeline).map_err(|_| Problem::missing("run", id))?;
+    Ok(view)
+}

@@ -1,0 +1,101 @@
+//! What a person wants to know first.
+
+use std::time::Duration;
+
+use axum::{Json, extract::State};
+use millwork_engine::{
+    model::{RunId, RunStatus},
+    store::{RunFilter, RunView as Stored},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::approvals;
+use crate::{
+    app::App,
+    guard::{Caller, Read},
+    problem::{Answer, Refusals},
+    views::{RunView, time},
+};
+
+/// What a person wants to know first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Overview {
+    /// Runs under way.
+    running: usize,
+    /// Runs that wait for their turn.
+    queued: usize,
+    /// Runs that wait for somebody.
+    waiting: usize,
+    /// Runs that failed in the last day, up to 500.
+    failed_24h: usize,
+    /// Runs that succeeded in the last day, up to 500.
+    succeeded_24h: usize,
+    /// The newest runs.
+    recent: Vec<RunView>,
+    /// The newest that failed.
+    failed: Vec<RunView>,
+    /// Those that wait for somebody.
+    waiting_runs: Vec<RunView>,
+    /// The next times of schedules.
+    next: Vec<NextTick>,
+    /// Questions that wait for an answer.
+    approvals: usize,
+    /// Pipelines whose files have errors.
+    broken: Vec<String>,
+}
+
+/// A time to come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NextTick {
+    /// The pipeline.
+    pipeline: String,
+    /// Which of its schedules.
+    index: u32,
+    /// When.
+    at: String,
+}
+
+/// What a person wants to know first.
+#[utoipa::path(get, path = "/overview", tag = "overview", responses((status = 200, body = Overview), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn show(State(app): State<App>, caller: Caller<Read>) -> Answer<Json<Overview>> {
+    let service = app.service();
+    let reader = service.engine().reader();
+    let now = service.now();
+    let day = RunId::from_parts(now.before(Duration::from_hours(24)), 0);
+    let of = async |statuses: &[RunStatus], limit: u32, since: Option<RunId>| -> Answer<Vec<Stored>> {
+        let filter = RunFilter { statuses: statuses.to_vec(), limit, since, ..RunFilter::default() };
+        let found = reader.runs(&filter).await?;
+        Ok(found.into_iter().filter(|run| caller.sees(&run.pipeline)).collect())
+    };
+    let open = of(&[RunStatus::Running, RunStatus::Queued, RunStatus::Waiting], 500, None).await?;
+    let count = |status| open.iter().filter(|run| run.status == status).count();
+    let views = |runs: &[Stored]| runs.iter().map(RunView::from).collect::<Vec<_>>();
+    let waiting: Vec<Stored> = open.iter().filter(|run| run.status == RunStatus::Waiting).take(20).cloned().collect();
+    let schedules = service.ticker().schedules().await;
+    let active = schedules.iter().filter(|view| view.record.paused_by.is_none() && caller.sees(&view.pipeline));
+    let mut next: Vec<NextTick> = active
+        .filter_map(|view| {
+            let at = time(view.spec.calendar.ticks(now).next()?);
+            Some(NextTick { pipeline: view.pipeline.clone(), index: view.schedule, at })
+        })
+        .collect();
+    next.sort_by(|a, b| (&a.at, &a.pipeline).cmp(&(&b.at, &b.pipeline)));
+    next.truncate(10);
+    let broken = service.catalog().all();
+    let broken = broken.values().filter(|entry| entry.counts().0 > 0 && caller.sees(&entry.name));
+    let failed = of(&[RunStatus::Failed], 500, Some(day)).await?;
+    Ok(Json(Overview {
+        running: count(RunStatus::Running),
+        queued: count(RunStatus::Queued),
+        waiting: count(RunStatus::Waiting),
+        failed_24h: failed.len(),
+        succeeded_24h: of(&[RunStatus::Succeeded], 500, Some(day)).await?.len(),
+        recent: views(&of(&[], 20, None).await?),
+        failed: views(&of(&[RunStatus::Failed], 10, None).await?),
+        waiting_runs: views(&waiting),
+        next,
+        approvals: approvals::waiting(&app, |pipeline| caller.sees(pipeline)).await?.len(),
+        broken: broken.map(|entry| entry.name.clone()).collect(),
+    }))
+}

@@ -1,0 +1,466 @@
+//! Runs: starting, looking, stopping, repeating.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use millwork_engine::{
+    RunRequest,
+    data::from_plain,
+    diag::JsonDiagnostic,
+    model::{Digest, Fault, Name, RunId, RunStatus, Timestamp, event::Cause},
+    store::{Cursor, RunFilter, RunView as Stored},
+};
+use millwork_service::{audit::Action, catalog::Entry, queue::Blocked};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{pipeline, run};
+use crate::{
+    app::App,
+    guard::{Caller, Operate, Read},
+    page::{Page, Paging},
+    problem::{Answer, AnyJson, Body, Path, Problem, Query, Refusals},
+    routes::pipelines::tagged,
+    views::{
+        IntervalView, PlanView, QueueView, RunDetail, RunView, StartRequest, StepView, failed_step, seconds, shown,
+        time, word,
+    },
+};
+
+/// Which runs.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Of this pipeline.
+    pipeline: Option<String>,
+    /// In one of these states, separated by commas.
+    status: Option<String>,
+    /// Not created before.
+    since: Option<DateTime<Utc>>,
+    /// Created before.
+    until: Option<DateTime<Utc>>,
+    /// Started by a step of this run.
+    parent: Option<String>,
+    /// Only those that no other run started.
+    top: Option<bool>,
+}
+
+/// The problem of a pipeline that cannot be started.
+pub(crate) fn broken(entry: &Entry) -> Problem {
+    let message = format!("`{}` has problems, so it cannot be started", entry.name);
+    let found = entry.diagnostics.iter().map(|problem| JsonDiagnostic::new(&entry.source, problem)).collect();
+    Problem::from(Fault::user("pipeline.problems", message).help("mend its file; it is read again at once"))
+        .with_diagnostics(found)
+}
+
+/// The pipeline as it is right now, so that it can be started.
+pub(crate) async fn fresh(app: &App, caller: &Caller<Operate>, name: &str) -> Answer<std::sync::Arc<Entry>> {
+    pipeline(app, caller, name)?;
+    let (catalog, of) = (app.service().catalog().clone(), name.to_owned());
+    let entry = tokio::task::spawn_blocking(move || catalog.fresh(&of)).await.ok().flatten();
+    let entry = entry.ok_or_else(|| Problem::missing("pipeline", name))?;
+    match entry.counts().0 {
+        0 if entry.plan.is_some() => Ok(entry),
+        _ => Err(broken(&entry)),
+    }
+}
+
+/// Inputs of a body.
+pub(crate) fn inputs(
+    given: &serde_json::Map<String, AnyJson>,
+) -> std::collections::BTreeMap<String, millwork_engine::data::Value> {
+    given.iter().map(|(name, json)| (name.clone(), from_plain(json))).collect()
+}
+
+/// Starts a run. With `Idempotency-Key`, the same again gives the same run.
+#[utoipa::path(post, path = "/runs", tag = "runs", request_body = StartRequest, params(("Idempotency-Key" = Option<String>, Header, description = "a name for what is to be done")), responses((status = 201, body = RunView, description = "started or queued"), (status = 200, body = RunView, description = "the same was asked for before"), Refusals), security(("token" = ["operator"])))]
+pub(crate) async fn start(
+    State(app): State<App>,
+    caller: Caller<Operate>,
+    headers: HeaderMap,
+    Body(request): Body<StartRequest>,
+) -> Answer<Response> {
+    let entry = fresh(&app, &caller, &request.pipeline).await?;
+    let Some(plan) = entry.plan.clone() else { return Err(broken(&entry)) };
+    let only = request.only.iter().map(|step| Name::new(step).ok_or_else(|| Problem::missing("step", step)));
+    let only = only.collect::<Answer<Vec<Name>>>()?;
+    let asked = Digest::of(serde_json::to_string(&request).unwrap_or_default().as_bytes());
+    let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
+        None => None,
+        Some(Ok(key)) if !key.is_empty() && key.len() <= 200 => {
+            Some(format!("api/{}/{}/{key}", caller.principal().id, request.pipeline))
+        }
+        Some(_) => return Err(Problem::bad("`Idempotency-Key` has 1 to 200 plain characters")),
+    };
+    let service = app.service();
+    if let Some(key) = &key
+        && let Some(before) = service.engine().run_of_key(key).await?
+    {
+        return again(&app, before, asked).await;
+    }
+    let run = RunRequest {
+        inputs: inputs(&request.inputs),
+        only,
+        priority: request.priority,
+        asked: Some(asked),
+        ..RunRequest::default()
+    };
+    let cause = Cause::Api { who: caller.name().to_owned() };
+    let prepared = service.engine().prepare(plan, run, cause, key.as_deref()).await?;
+    let (id, new) = service.start(prepared).await?;
+    if !new {
+        return again(&app, id, asked).await;
+    }
+    let detail = json!({"pipeline": request.pipeline, "inputs": request.inputs});
+    service.audit().record(caller.name(), Action::RunStart, &id.to_string(), detail).await?;
+    let view = RunView::from(&service.engine().reader().run(id).await?);
+    let location = [(header::LOCATION, format!("/api/v1/runs/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(view)).into_response())
+}
+
+/// The run of a key, if the same was asked for.
+async fn again(app: &App, run: RunId, asked: Digest) -> Answer<Response> {
+    let engine = app.service().engine();
+    if engine.origin(run).await?.asked != Some(asked) {
+        let message = format!("the key belongs to {run}, which was asked for otherwise");
+        let fault = Fault::user("idempotency.conflict", message).help("take another key for something else");
+        return Err(Problem::conflict(fault).with_run(run));
+    }
+    Ok(Json(RunView::from(&engine.reader().run(run).await?)).into_response())
+}
+
+fn filter_of(filter: &Filter, paging: &Paging) -> Answer<RunFilter> {
+    let id = |text: &str| text.parse::<RunId>().map_err(|_| Problem::bad(format!("`{text}` is no run")));
+    let first_of = |at: DateTime<Utc>| RunId::from_parts(Timestamp::from(at), 0);
+    let statuses = filter.status.iter().flat_map(|list| list.split(',')).filter(|word| !word.is_empty());
+    let status = |word: &str| {
+        serde_json::from_value::<RunStatus>(json!(word)).map_err(|_| {
+            Problem::bad(format!(
+                "`{word}` is no status: queued, running, waiting, interrupted, succeeded, failed, cancelled"
+            ))
+        })
+    };
+    let cursor = paging.cursor.as_deref().map(id).transpose()?;
+    let until = filter.until.map(first_of);
+    let after = match (cursor, until) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    Ok(RunFilter {
+        pipeline: filter.pipeline.clone(),
+        statuses: statuses.map(status).collect::<Answer<_>>()?,
+        parent: filter.parent.as_deref().map(id).transpose()?,
+        top: filter.top.unwrap_or(false),
+        since: filter.since.map(first_of),
+        limit: paging.limit() + 1,
+        after: after.map(Cursor),
+    })
+}
+
+/// Runs, newest first.
+#[utoipa::path(get, path = "/runs", tag = "runs", params(Filter, Paging), responses((status = 200, body = Page<RunView>), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Answer<Json<Page<RunView>>> {
+    let limit = paging.limit() as usize;
+    let mut wanted = filter_of(&filter, &paging)?;
+    let mut found: Vec<Stored> = Vec::new();
+    loop {
+        let page = app.service().engine().reader().runs(&wanted).await?;
+        let (full, last) = (page.len() == wanted.limit as usize, page.last().map(|run| run.id));
+        found.extend(page.into_iter().filter(|run| caller.sees(&run.pipeline)));
+        // What they may not see is left out, and read past.
+        match last {
+            Some(last) if full && found.len() <= limit => wanted.after = Some(Cursor(last)),
+            _ => break,
+        }
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = if more { found.last().map(|run| run.id.to_string()) } else { None };
+    Ok(Json(Page { items: found.iter().map(RunView::from).collect(), next }))
+}
+
+/// One run with its steps.
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path, description = "the run")), responses((status = 200, body = RunDetail), (status = 304, description = "as it was"), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let stored = run(&app, &caller, &id).await?;
+    let service = app.service();
+    let engine = service.engine();
+    let look = engine.look(stored.id).await?;
+    let children = RunFilter { parent: Some(stored.id), limit: 100, ..RunFilter::default() };
+    let children = engine.reader().runs(&children).await?;
+    let place = service.desk().place(stored.id, &stored.pipeline);
+    let steps = look.plan.nodes.iter().zip(&look.facts).map(|(node, facts)| StepView::new(node, facts));
+    let failed = failed_step(&look).and_then(|ix| look.plan.nodes.get(ix.index()));
+    let detail = RunDetail {
+        cause: (&look.origin.cause).into(),
+        inputs: shown(&look.origin.inputs),
+        outputs: look.state.run_outputs().filter(|_| stored.status == RunStatus::Succeeded).map(shown),
+        fault: look.state.fault().filter(|_| stored.status != RunStatus::Succeeded).map(Into::into),
+        failed_step: failed.map(|node| node.id.to_string()),
+        seq: look.state.seq(),
+        owner: engine.owner_of(stored.id).await?,
+        interval: look.origin.interval.as_ref().map(|interval| IntervalView {
+            start: time(interval.start),
+            end: time(interval.end),
+            zone: interval.zone.clone(),
+        }),
+        steps: steps.collect(),
+        queue: place.map(|(place, estimate)| QueueView {
+            position: place.position,
+            reason: match place.blocked {
+                Blocked::Group(_) => "group",
+                Blocked::Pool(_) => "pool",
+                Blocked::Slots => "slots",
+            },
+            text: place.blocked.to_string(),
+            holders: place.holders.iter().take(20).map(RunId::to_string).collect(),
+            estimate_s: estimate.map(seconds),
+        }),
+        children: children.iter().map(RunView::from).collect(),
+        plan: PlanView::new(&look.plan),
+        run: (&stored).into(),
+    };
+    Ok(tagged(&headers, &detail))
+}
+
+/// Asks for the end of a run: `finally` still runs. A second call stops it at once.
+#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = String, Path, description = "the run")), responses((status = 202, body = RunView), Refusals), security(("token" = ["operator"])))]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    caller: Caller<Operate>,
+    Path(id): Path<String>,
+) -> Answer<(StatusCode, Json<RunView>)> {
+    let stored = run(&app, &caller, &id).await?;
+    let service = app.service();
+    service.engine().cancel(stored.id, caller.name()).await?;
+    if stored.status == RunStatus::Queued {
+        service.desk().gone(stored.id);
+    }
+    service.audit().record(caller.name(), Action::RunCancel, &id, json!({})).await?;
+    Ok((StatusCode::ACCEPTED, Json(RunView::from(&service.engine().reader().run(stored.id).await?))))
+}
+
+/// Goes on with an interrupted or failed run.
+#[utoipa::path(post, path = "/runs/{id}/resume", tag = "runs", params(("id" = String, Path, description = "the run")), responses((status = 202, body = RunView), Refusals), security(("token" = ["operator"])))]
+pub(crate) async fn resume(
+    State(app): State<App>,
+    caller: Caller<Operate>,
+    Path(id): Path<String>,
+) -> Answer<(StatusCode, Json<RunView>)> {
+    let stored = run(&app, &caller, &id).await?;
+    let service = app.service();
+    service.desk().resume(stored.id, caller.name()).await?;
+    service.audit().record(caller.name(), Action::RunResume, &id, json!({})).await?;
+    Ok((StatusCode::ACCEPTED, Json(RunView::from(&service.engine().reader().run(stored.id).await?))))
+}
+
+/// From where to repeat.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct From {
+    /// The first step that runs again.
+    from: String,
+    /// Whether to take the pipeline's file as it is now, not as it was.
+    edited: Option<bool>,
+}
+
+/// A repetition.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RerunRequest {
+    /// The first step that runs again.
+    from: String,
+    /// Whether to take the pipeline's file as it is now, not as it was.
+    #[serde(default)]
+    edited: bool,
+}
+
+/// What a repetition would do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RerunView {
+    /// Steps whose outputs are taken over.
+    reused: Vec<String>,
+    /// Steps that run again.
+    again: Vec<AgainView>,
+}
+
+/// A step that runs again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgainView {
+    /// Its id.
+    step: String,
+    /// Why.
+    reason: String,
+}
+
+async fn edited(app: &App, name: &str, wanted: bool) -> Answer<Option<std::sync::Arc<millwork_engine::graph::Plan>>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let (catalog, of) = (app.service().catalog().clone(), name.to_owned());
+    let entry = tokio::task::spawn_blocking(move || catalog.fresh(&of)).await.ok().flatten();
+    let entry = entry.ok_or_else(|| Problem::missing("pipeline", name))?;
+    if entry.counts().0 > 0 {
+        return Err(broken(&entry));
+    }
+    Ok(entry.plan.clone())
+}
+
+/// What repeating a run from a step on would do.
+#[utoipa::path(get, path = "/runs/{id}/rerun", tag = "runs", params(("id" = String, Path, description = "the run"), From), responses((status = 200, body = RerunView), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn rerun_plan(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Path(id): Path<String>,
+    Query(from): Query<From>,
+) -> Answer<Json<RerunView>> {
+    let stored = run(&app, &caller, &id).await?;
+    let plan = edited(&app, &stored.pipeline, from.edited.unwrap_or(false)).await?;
+    let plan = app.service().engine().rerun_plan(stored.id, &from.from, plan).await?;
+    let again = plan.again.into_iter().map(|(step, reason)| AgainView { step: step.to_string(), reason });
+    let reused = plan.reused.iter().map(Name::to_string).collect();
+    Ok(Json(RerunView { reused, again: again.collect() }))
+}
+
+/// Repeats a run from a step on, as a new run; what came before is taken over where it is unchanged.
+#[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", params(("id" = String, Path, description = "the run")), request_body = RerunRequest, responses((status = 201, body = RunView), Refusals), security(("token" = ["operator"])))]
+pub(crate) async fn rerun(
+    State(app): State<App>,
+    caller: Caller<Operate>,
+    Path(id): Path<String>,
+    Body(request): Body<RerunRequest>,
+) -> Answer<Response> {
+    let stored = run(&app, &caller, &id).await?;
+    let service = app.service();
+    let plan = edited(&app, &stored.pipeline, request.edited).await?;
+    let handle = service.engine().rerun(stored.id, &request.from, plan).await?;
+    let new = service.desk().adopt(handle, &stored.pipeline);
+    let detail = json!({"of": id, "from": request.from, "edited": request.edited});
+    service.audit().record(caller.name(), Action::RunRerun, &new.to_string(), detail).await?;
+    let view = RunView::from(&service.engine().reader().run(new).await?);
+    let location = [(header::LOCATION, format!("/api/v1/runs/{new}"))];
+    Ok((StatusCode::CREATED, location, Json(view)).into_response())
+}
+
+/// Why a run, or a step of it, stands where it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WhyView {
+    /// Sentences for people, most telling first.
+    text: Vec<String>,
+    /// The step, if it was about one.
+    step: Option<String>,
+}
+
+/// About what.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct About {
+    /// A step; the whole run unless given.
+    step: Option<String>,
+}
+
+/// Why a run, or a step of it, stands where it stands.
+#[utoipa::path(get, path = "/runs/{id}/why", tag = "runs", params(("id" = String, Path, description = "the run"), About), responses((status = 200, body = WhyView), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn why(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Path(id): Path<String>,
+    Query(about): Query<About>,
+) -> Answer<Json<WhyView>> {
+    let stored = run(&app, &caller, &id).await?;
+    let look = app.service().engine().look(stored.id).await?;
+    let mut text = Vec::new();
+    if let Some((place, estimate)) = app.service().desk().place(stored.id, &stored.pipeline) {
+        text.push(format!("it waits at place {} because {}", place.position, place.blocked));
+        let holders: Vec<String> = place.holders.iter().take(5).map(RunId::to_string).collect();
+        if !holders.is_empty() {
+            text.push(format!("held by {}", holders.join(", ")));
+        }
+        text.extend(estimate.map(|wait| format!("it may start in about {:.0} s", wait.as_secs_f64())));
+    }
+    let steps: Vec<_> = look.plan.nodes.iter().zip(&look.facts).collect();
+    if let Some(step) = &about.step {
+        let found = steps.iter().find(|(node, _)| node.id.as_str() == step);
+        let (node, facts) = found.ok_or_else(|| Problem::missing("step", step))?;
+        text.extend(step_why(&look, node, facts));
+    } else {
+        if let Some(fault) = look.state.fault().filter(|_| stored.status == RunStatus::Failed) {
+            let at = failed_step(&look).and_then(|ix| look.plan.nodes.get(ix.index()));
+            let at = at.map(|node| format!("step `{}` failed: ", node.id)).unwrap_or_default();
+            text.push(format!("{at}[{}] {}", fault.code, fault.message));
+            text.extend(fault.help.clone());
+        }
+        for (node, facts) in steps {
+            use millwork_engine::model::StepStatus::{Failed, Ready, Running, Waiting};
+            if matches!(facts.status, Failed | Ready | Running | Waiting) {
+                text.extend(step_why(&look, node, facts).into_iter().map(|line| format!("`{}` {line}", node.id)));
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push(format!("it is {}", word(stored.status)));
+    }
+    Ok(Json(WhyView { text, step: about.step }))
+}
+
+fn step_why(
+    look: &millwork_engine::RunLook,
+    node: &millwork_engine::graph::PlanNode,
+    facts: &millwork_engine::executor::StepFacts,
+) -> Vec<String> {
+    use millwork_engine::model::{StepStatus, Wait};
+    let mut text = Vec::new();
+    match facts.status {
+        StepStatus::Pending => {
+            let needs = look.plan.shape.nodes.get(node.ix.index()).map(|shape| shape.needs.clone()).unwrap_or_default();
+            let open = needs.iter().filter(|need| look.facts.get(need.index()).is_some_and(|f| !f.status.is_final()));
+            let open = open.filter_map(|need| look.plan.nodes.get(need.index())).map(|node| format!("`{}`", node.id));
+            let open: Vec<String> = open.collect();
+            text.push(if open.is_empty() {
+                "has not started".to_owned()
+            } else {
+                format!("has not started, because {} did not end yet", open.join(", "))
+            });
+        }
+        StepStatus::Waiting => text.extend(facts.wait.as_ref().map(|wait| match wait {
+            Wait::Until { at } => format!("waits until {at}"),
+            Wait::Approval { prompt, .. } => format!("waits for approval: {prompt}"),
+            Wait::Run { run } => format!("waits for {run}"),
+            Wait::Budget { resource } => format!("waits for more budget ({resource})"),
+        })),
+        StepStatus::Skipped => text.extend(facts.skipped.map(|reason| {
+            use millwork_engine::model::SkipReason;
+            match reason {
+                SkipReason::Condition => "was skipped: its `if` was false",
+                SkipReason::Upstream => "was skipped: a step it needs did not succeed",
+                SkipReason::NotSelected => "was skipped: it was not asked for",
+                SkipReason::RunEnding => "was skipped: the run was ending",
+            }
+            .to_owned()
+        })),
+        StepStatus::Succeeded if facts.reused => {
+            text.push("succeeded without running: an earlier result was taken".to_owned())
+        }
+        status => text.push(format!("is {} in attempt {}", word(status), facts.attempts)),
+    }
+    if let Some(fault) = facts.fault.as_ref().filter(|_| facts.status != StepStatus::Succeeded) {
+        text.push(format!("[{}] {}", fault.code, fault.message));
+        text.extend(fault.help.clone());
+    }
+    text
+}

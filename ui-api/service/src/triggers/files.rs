@@ -1,0 +1,163 @@
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use millwork_engine::{
+    Engine,
+    data::Value,
+    graph::Plan,
+    model::{Blame, Clock, Digest, Fault, Timestamp, event::Cause},
+    spec::{FileTrigger, TriggerSpec},
+    store::{RecordKind, When},
+    triggers_of,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{catalog::Catalog, desk::Desk};
+
+/// How often folders are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A file as it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sight {
+    bytes: u64,
+    modified: SystemTime,
+}
+
+/// Starts pipelines when files arrive: each file once, when it has stopped growing. One whose content is replaced
+/// later has arrived anew.
+#[derive(Debug)]
+pub struct Files {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    catalog: Arc<Catalog>,
+    desk: Arc<Desk>,
+    /// Files that were seen, and since when they are as they are.
+    seen: HashMap<PathBuf, (Sight, Timestamp)>,
+    /// Files that were taken as they are.
+    taken: HashMap<(String, PathBuf), Sight>,
+}
+
+impl Files {
+    /// For the pipelines of a catalog.
+    pub fn new(engine: Engine, clock: Arc<dyn Clock>, catalog: Arc<Catalog>, desk: Arc<Desk>) -> Self {
+        Self { engine, clock, catalog, desk, seen: HashMap::new(), taken: HashMap::new() }
+    }
+
+    /// Looks until it is stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            if let Err(fault) = self.look().await {
+                tracing::error!(%fault, "arrived files cannot be seen to; this is tried again");
+            }
+            let next = self.clock.now().after(LOOK);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock.until(next) => {}
+            }
+        }
+    }
+
+    /// Looks once, and starts what has arrived.
+    pub async fn look(&mut self) -> Result<(), Fault> {
+        let all = self.catalog.all();
+        let plans = all.values().filter_map(|entry| Some((entry.name.clone(), entry.plan.clone()?)));
+        let plans: Vec<(String, Arc<Plan>)> = plans.collect();
+        for (pipeline, plan) in plans {
+            for (trigger, spec) in triggers_of(&plan) {
+                if let TriggerSpec::File(file) = spec {
+                    self.look_for(&pipeline, &plan, trigger, file).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_for(
+        &mut self,
+        pipeline: &str,
+        plan: &Arc<Plan>,
+        trigger: u32,
+        spec: &FileTrigger,
+    ) -> Result<(), Fault> {
+        let patterns: Vec<PathBuf> = spec.paths.iter().map(|path| plan.base.join(&path.value)).collect();
+        let found = tokio::task::spawn_blocking(move || matching(&patterns)).await.unwrap_or_default();
+        let now = self.clock.now();
+        for (path, sight) in found {
+            let (known, since) = self.seen.entry(path.clone()).or_insert((sight, now));
+            if *known != sight {
+                (*known, *since) = (sight, now);
+            }
+            // A file that was there before has not changed for as long as its time says.
+            let modified = Timestamp::from(chrono::DateTime::<chrono::Utc>::from(sight.modified));
+            let quiet = now.since((*since).min(modified));
+            let key = (format!("{pipeline}/{trigger}"), path.clone());
+            if quiet < spec.settle || self.taken.get(&key) == Some(&sight) {
+                continue;
+            }
+            self.take(pipeline, plan, trigger, &path, sight, modified).await?;
+            self.taken.insert(key, sight);
+        }
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        pipeline: &str,
+        plan: &Arc<Plan>,
+        trigger: u32,
+        path: &Path,
+        sight: Sight,
+        modified: Timestamp,
+    ) -> Result<(), Fault> {
+        let shown = path.strip_prefix(&plan.base).unwrap_or(path).display().to_string();
+        let stamp = format!("{}/{}", sight.bytes, modified.as_micros());
+        let record = format!("{pipeline}/{trigger}/{}", Digest::of(shown.as_bytes()));
+        let store = self.engine.reader();
+        let taken = store.record(RecordKind::File, &record).await?;
+        if taken.is_some_and(|record| record.value["stamp"] == json!(stamp)) {
+            return Ok(());
+        }
+        let event = Value::map([
+            ("path", Value::from(shown.as_str())),
+            ("bytes", Value::Int(sight.bytes as i64)),
+            ("modified", Value::Timestamp(modified.to_datetime())),
+        ]);
+        let key = format!("file/{record}/{stamp}");
+        let cause = Cause::File { trigger, path: shown.clone() };
+        let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await;
+        let started = match prepared {
+            Ok(prepared) => self.desk.start(prepared, None).await.map(drop),
+            Err(fault) => Err(fault),
+        };
+        match started {
+            Err(fault) if fault.blame == Blame::User => {
+                tracing::error!(pipeline, file = shown, %fault, "a run cannot be started");
+            }
+            done => done?,
+        }
+        let value = json!({"path": shown, "stamp": stamp});
+        store.put_record(RecordKind::File, &record, Some(value), When::Always).await?;
+        Ok(())
+    }
+}
+
+/// Files of some globs, with what they look like.
+fn matching(patterns: &[PathBuf]) -> Vec<(PathBuf, Sight)> {
+    let mut found = Vec::new();
+    for pattern in patterns {
+        let Ok(paths) = glob::glob(&pattern.to_string_lossy()) else { continue };
+        for path in paths.flatten() {
+            let Ok(meta) = std::fs::metadata(&path) else { continue };
+            if let (true, Ok(modified)) = (meta.is_file(), meta.modified()) {
+                found.push((path, Sight { bytes: meta.len(), modified }));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,181 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use millwork_engine::{
+    data::{Value, from_plain},
+    graph::Plan,
+    model::{Fault, RunId, Timestamp, event::Cause},
+    spec::{SignatureScheme, TriggerSpec, WebhookTrigger},
+    triggers_of,
+};
+use serde_json::Value as Json;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use crate::{desk::Outcome, service::Service};
+
+/// A request to a webhook.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The path below `/hooks`, with its `/`.
+    pub path: String,
+    /// In capitals.
+    pub method: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Of the URL.
+    pub query: BTreeMap<String, String>,
+    /// As sent.
+    pub body: Vec<u8>,
+    /// Whether the sender has shown a token that may start runs.
+    pub trusted: bool,
+}
+
+/// A run that a request led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooked {
+    /// Its pipeline.
+    pub pipeline: String,
+    /// The run; `None` if its group was full and it was not to wait.
+    pub run: Option<RunId>,
+    /// Whether the same delivery came before.
+    pub again: bool,
+}
+
+/// Starts the runs of every pipeline that listens at the path. `hook.none` if nobody does, `hook.signature`,
+/// `hook.time`, `hook.body` or `event.type` where the request is not as it must be.
+pub async fn receive(service: &Service, request: Request) -> Result<Vec<Hooked>, Fault> {
+    let mut found = Vec::new();
+    for entry in service.catalog().all().values() {
+        let Some(plan) = &entry.plan else { continue };
+        for (trigger, spec) in triggers_of(plan) {
+            if let TriggerSpec::Webhook(hook) = spec
+                && hook.path == request.path
+                && hook.method == request.method
+            {
+                found.push((entry.name.clone(), plan.clone(), trigger, hook.clone()));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Fault::user("hook.none", format!("no pipeline listens at {} {}", request.method, request.path)));
+    }
+    let mut hooked = Vec::with_capacity(found.len());
+    for (pipeline, plan, trigger, hook) in found {
+        let delivery = verify(service, &plan, &hook, &request)?;
+        let event = event(&request, &delivery)?;
+        let key = format!("hook/{pipeline}/{trigger}/{delivery}");
+        if let Some(run) = service.engine().run_of_key(&key).await? {
+            hooked.push(Hooked { pipeline, run: Some(run), again: true });
+            continue;
+        }
+        let cause = Cause::Webhook { trigger, delivery };
+        let prepared = service.engine().prepare_event(plan, trigger, event, cause, Some(&key)).await?;
+        let (run, again) = match service.desk().start(prepared, None).await? {
+            Outcome::Started(handle) => (Some(handle.id()), false),
+            Outcome::Queued(run) => (Some(run), false),
+            Outcome::Before(run) => (Some(run), true),
+            Outcome::Skipped { .. } => (None, false),
+        };
+        hooked.push(Hooked { pipeline, run, again });
+    }
+    Ok(hooked)
+}
+
+/// Who sent it and when are right; what the sender calls the delivery.
+fn verify(service: &Service, plan: &Plan, hook: &WebhookTrigger, request: &Request) -> Result<String, Fault> {
+    let header = |name: &str| request.headers.get(name).map(String::as_str);
+    let Some(secret) = &hook.secret else {
+        if !request.trusted {
+            let message = format!("the webhook {} of `{}` has no `secret`", hook.path, plan.spec.name.value);
+            return Err(Fault::user("hook.signature", message)
+                .help("send a token that may start runs, or give the trigger a `secret` that signs requests"));
+        }
+        let named = header("webhook-id").or(header("idempotency-key")).map(str::to_owned);
+        return Ok(named.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>())));
+    };
+    let secret = service.secret(secret)?;
+    let now = service.now();
+    match hook.scheme {
+        SignatureScheme::Standard => {
+            let (id, time) = (header("webhook-id"), header("webhook-timestamp"));
+            let (Some(id), Some(time), Some(signatures)) = (id, time, header("webhook-signature")) else {
+                return Err(unsigned("`webhook-id`, `webhook-timestamp` and `webhook-signature` are needed"));
+            };
+            let signed = [id.as_bytes(), b".", time.as_bytes(), b".", &request.body].concat();
+            let key = secret.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+            let expected = STANDARD.encode(mac(&key.unwrap_or_else(|| secret.as_bytes().to_vec()), &signed)?);
+            let right = |text: &str| text.strip_prefix("v1,").is_some_and(|given| same(given, &expected));
+            if !signatures.split_whitespace().any(right) {
+                return Err(unsigned("no signature fits the request"));
+            }
+            in_time(time, now, hook.window)?;
+            Ok(id.to_owned())
+        }
+        SignatureScheme::Github => {
+            let given = header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256="));
+            let given = given.ok_or_else(|| unsigned("`X-Hub-Signature-256` is needed"))?;
+            let sum = mac(secret.as_bytes(), &request.body)?;
+            let expected: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+            if !same(given, &expected) {
+                return Err(unsigned("the signature does not fit the body"));
+            }
+            let id = header("x-github-delivery").ok_or_else(|| unsigned("`X-GitHub-Delivery` is needed"))?;
+            Ok(id.to_owned())
+        }
+    }
+}
+
+fn unsigned(why: &str) -> Fault {
+    Fault::user("hook.signature", format!("the request is not signed as it must be: {why}"))
+}
+
+fn same(given: &str, expected: &str) -> bool {
+    given.as_bytes().ct_eq(expected.as_bytes()).into()
+}
+
+fn mac(key: &[u8], text: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|e| Fault::internal("hook.key", e.to_string()))?;
+    mac.update(text);
+    Ok(mac.finalize().into_bytes().to_vec())
+}
+
+/// Whether a request was signed just now, so that an old one cannot be sent again.
+fn in_time(seconds: &str, now: Timestamp, window: Duration) -> Result<(), Fault> {
+    let at = seconds.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000_000)).map(Timestamp::from_micros);
+    let at = at.ok_or_else(|| unsigned("`webhook-timestamp` counts seconds since 1970"))?;
+    if now.since(at) > window || at.since(now) > window {
+        return Err(Fault::user("hook.time", "the request was signed too long ago, or with a clock that is wrong")
+            .help("send it again with a new signature; `window:` of the trigger says how old one may be"));
+    }
+    Ok(())
+}
+
+/// What `event` is in the inputs of the trigger.
+fn event(request: &Request, delivery: &str) -> Result<Value, Fault> {
+    let json = request.headers.get("content-type").is_some_and(|kind| kind.contains("json"));
+    let body = if json || (request.body.first().is_some_and(|first| b"{[".contains(first))) {
+        let read = serde_json::from_slice::<Json>(&request.body);
+        from_plain(&read.map_err(|e| Fault::user("hook.body", format!("the body is not JSON: {e}")))?)
+    } else if request.body.is_empty() {
+        Value::Null
+    } else {
+        let text = std::str::from_utf8(&request.body);
+        Value::from(text.map_err(|_| Fault::user("hook.body", "the body is neither JSON nor text"))?)
+    };
+    // What shows who somebody is does not belong into a record.
+    let private = |name: &str| {
+        matches!(name, "authorization" | "cookie" | "proxy-authorization" | "webhook-signature")
+            || name.starts_with("x-hub-signature")
+    };
+    let headers = request.headers.iter().filter(|(name, _)| !private(name));
+    let texts = |(name, text): (&String, &String)| (name.as_str().to_owned(), Value::from(text.as_str()));
+    Ok(Value::map([
+        ("body", body),
+        ("headers", Value::map(headers.map(texts))),
+        ("query", Value::map(request.query.iter().map(texts))),
+        ("method", Value::from(request.method.as_str())),
+        ("delivery", Value::from(delivery)),
+    ]))
+}

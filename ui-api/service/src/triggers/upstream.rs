@@ -1,0 +1,140 @@
+use std::{sync::Arc, time::Duration};
+
+use millwork_engine::{
+    Engine,
+    data::{Value, decode},
+    model::{Blame, Event, Fault, RunId, RunStatus, event::Cause},
+    spec::{TriggerSpec, UpstreamStatus},
+    store::{RecordKind, When},
+    triggers_of,
+};
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{catalog::Catalog, desk::Desk};
+
+/// Where the reader of the feed has come to.
+const CURSOR: &str = "upstream";
+/// Commits read at once.
+const PAGE: u32 = 500;
+/// How often commits of other processes are looked for.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Starts pipelines when others end. Every end is seen once: how far the feed was read is recorded after what it led
+/// to, and what is started twice has the same key.
+#[derive(Debug)]
+pub struct Upstream {
+    engine: Engine,
+    catalog: Arc<Catalog>,
+    desk: Arc<Desk>,
+    /// How far the feed was read; the record may be behind, where nothing ended.
+    position: Option<u64>,
+}
+
+/// A run that ended.
+struct End<'a> {
+    run: RunId,
+    pipeline: &'a str,
+    status: RunStatus,
+    outputs: &'a Json,
+}
+
+impl Upstream {
+    /// For the pipelines of a catalog.
+    pub fn new(engine: Engine, catalog: Arc<Catalog>, desk: Arc<Desk>) -> Self {
+        Self { engine, catalog, desk, position: None }
+    }
+
+    /// Sees to ends until it is stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut watch = self.engine.reader().feed_watch();
+        loop {
+            watch.borrow_and_update();
+            match self.read().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(fault) => tracing::error!(%fault, "ends of runs cannot be seen to; this is tried again"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = watch.changed() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Reads on from the cursor; whether there was something.
+    pub async fn read(&mut self) -> Result<bool, Fault> {
+        let store = self.engine.reader();
+        let after = match (self.position, store.record(RecordKind::Cursor, CURSOR).await?) {
+            (Some(position), _) => position,
+            (None, Some(record)) => record.value.as_u64().unwrap_or(0),
+            // What ended before there was a service starts nothing.
+            (None, None) => {
+                let head = store.feed_head().await?;
+                store.put_record(RecordKind::Cursor, CURSOR, Some(json!(head)), When::Absent).await?;
+                self.position = Some(head);
+                head
+            }
+        };
+        let page = store.feed(after, PAGE).await?;
+        let Some(last) = page.commits.last().map(|commit| commit.pos) else { return Ok(false) };
+        let mut ended = false;
+        for commit in &page.commits {
+            for recorded in &commit.events {
+                if let Event::RunEnded { status, outputs, .. } = &recorded.event {
+                    ended = true;
+                    let end = End { run: commit.run, pipeline: &commit.pipeline, status: *status, outputs };
+                    self.see_to(&end).await?;
+                }
+            }
+        }
+        // Commits in which nothing ended may be read again.
+        if ended || page.commits.len() >= PAGE as usize {
+            store.put_record(RecordKind::Cursor, CURSOR, Some(json!(last)), When::Always).await?;
+        }
+        self.position = Some(last);
+        Ok(true)
+    }
+
+    async fn see_to(&self, end: &End<'_>) -> Result<(), Fault> {
+        for entry in self.catalog.all().values() {
+            let Some(plan) = &entry.plan else { continue };
+            for (trigger, spec) in triggers_of(plan) {
+                let TriggerSpec::Pipeline(upstream) = spec else { continue };
+                let fits = match upstream.status {
+                    UpstreamStatus::Succeeded => end.status == RunStatus::Succeeded,
+                    UpstreamStatus::Failed => end.status == RunStatus::Failed,
+                    UpstreamStatus::Any => true,
+                };
+                if !fits || upstream.name.value.as_str() != end.pipeline {
+                    continue;
+                }
+                let key = format!("upstream/{}/{trigger}/{}", entry.name, end.run);
+                if self.engine.run_of_key(&key).await?.is_some() {
+                    continue;
+                }
+                let status = serde_json::to_value(end.status).ok();
+                let event = Value::map([
+                    ("run", Value::from(end.run.to_string())),
+                    ("pipeline", Value::from(end.pipeline)),
+                    ("status", Value::from(status.as_ref().and_then(Json::as_str).unwrap_or_default())),
+                    ("outputs", decode(end.outputs)?),
+                ]);
+                let cause = Cause::Upstream { trigger, run: end.run, pipeline: end.pipeline.to_owned() };
+                let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await;
+                let started = match prepared {
+                    Ok(prepared) => self.desk.start(prepared, None).await.map(drop),
+                    Err(fault) => Err(fault),
+                };
+                match started {
+                    Err(fault) if fault.blame == Blame::User => {
+                        tracing::error!(pipeline = %entry.name, upstream = %end.run, %fault, "a run cannot be started");
+                    }
+                    done => done?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
