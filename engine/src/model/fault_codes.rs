@@ -133,6 +133,7 @@ pages! {
     "outputs.none" User "The step has no outputs, because it did not succeed.";
     "owner.taken" Internal "The id that a process gave itself is taken.";
     "permissions.files" User "A step reads or writes a file that `permissions` do not allow: add its folder to `files`, with `:rw` to write.";
+    "permissions.http" User "A step sends to a host that `permissions` do not allow: add it to `http`, such as `hooks.example.com` or `*.example.com`.";
     "pipeline.answer" Internal "How the run of a sub-pipeline ended cannot be read.";
     "pipeline.failed" User "The run of a sub-pipeline did not succeed: `millwork runs show` with its id says why.";
     "pipeline.missing" User "There is no pipeline at the path: `millwork init` writes a first one.";

@@ -5,6 +5,7 @@
 
 mod address;
 mod email;
+mod hosts;
 mod http;
 mod masks;
 mod once;

@@ -42,7 +42,7 @@ pub struct EmailConfig {
 impl EmailConfig {
     /// Everything that can be said of it before a run.
     pub(super) fn problems(&self, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
-        let mut problems = self.server.problems();
+        let mut problems = self.server.problems(cx);
         let people = [&self.from].into_iter().chain(self.to.iter()).chain(self.cc.iter()).chain(&self.reply_to);
         problems.extend(people::problems(people));
         if self.text.is_none() && self.html.is_none() {

@@ -14,7 +14,7 @@ use super::{
     message::{Letter, id_of},
     server::Server,
 };
-use crate::once::sent;
+use crate::{hosts::permit, once::sent};
 
 /// A mail that is ready but for its attachments and its id.
 pub(super) struct Mailing {
@@ -35,6 +35,7 @@ struct Accepted {
 impl Step for Mailing {
     async fn run(self: Box<Self>, cx: StepContext) -> Result<StepEnd, Fault> {
         let Self { server, letter, attach, timeout } = *self;
+        permit(&server.host, server.port, &cx)?;
         let shown = server.shown();
         let attachments = attach::read(&attach, &cx).await?;
         let request = letter.request(&shown, &attachments);

@@ -10,7 +10,7 @@ use lettre::{
 use millwork_engine::{
     diag::{Code, Diagnostic},
     model::{Fault, Retry},
-    step::{Resolved, SecretText, Templated},
+    step::{CheckContext, Resolved, SecretText, Templated},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,11 +18,12 @@ use serde::Deserialize;
 use super::config::EmailConfig;
 use crate::{
     address::{in_the_open, is_here},
+    hosts::not_permitted,
     http::CONNECT,
     masks::Masks,
 };
 
-/// The server that takes the mail.
+/// Where mails are handed over, and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerConfig {
@@ -77,9 +78,11 @@ pub(super) struct Server {
 
 impl ServerConfig {
     /// Everything that can be said of it before a run.
-    pub(super) fn problems(&self) -> Vec<Diagnostic> {
+    pub(super) fn problems(&self, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         let host = self.host.literal();
+        let port = self.port.unwrap_or(self.tls.port());
+        problems.extend(host.as_ref().and_then(|host| not_permitted(host, port, self.host.span(), cx)));
         if host.as_deref().is_some_and(|host| !is_host(host)) {
             let problem = Diagnostic::new(Code::BadHost, self.host.span(), "this is not the name of a server");
             problems.push(

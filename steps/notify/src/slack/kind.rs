@@ -18,6 +18,7 @@ use serde_json::json;
 use super::{answer, config::SlackConfig};
 use crate::{
     address,
+    hosts::{permit_url, url_not_permitted},
     http::{Call, TIMEOUT, call, json_of},
     masks::Masks,
     once::sent,
@@ -57,8 +58,8 @@ outputs:
         Ok(Ports::none().output("ok", Type::Bool, "true; a message that is refused fails the step"))
     }
 
-    fn check(config: &SlackConfig, _: &CheckContext<'_>) -> Vec<Diagnostic> {
-        config.problems()
+    fn check(config: &SlackConfig, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
+        config.problems().into_iter().chain(url_not_permitted(&config.webhook, cx)).collect()
     }
 
     fn build(config: Resolved<'_, SlackConfig>, services: &Services) -> Result<Box<dyn Step>, Fault> {
@@ -95,6 +96,7 @@ struct Posting {
 impl Step for Posting {
     async fn run(self: Box<Self>, cx: StepContext) -> Result<StepEnd, Fault> {
         let Self { call: ready, request, masks, clock } = *self;
+        permit_url(&ready.url, &cx)?;
         let host = address::shown(&ready.url);
         let send = async {
             let reply = call(ready, &masks).await?;

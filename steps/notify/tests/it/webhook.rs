@@ -178,3 +178,18 @@ async fn an_echo_of_a_token_is_masked_in_the_output() {
     assert_eq!(summary.outputs["body"], "***");
     assert_eq!(echo.seen()[0].header("authorization"), "Bearer tok-1234567890");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_address_of_a_host_that_is_not_granted_is_refused_in_the_run() {
+    let server = HttpServer::saying("200 OK", "", "");
+    let lab = Lab::new(&[("HOOK", &server.url("/x")), ("TOKEN", ""), ("KEY", "")]);
+    let granted =
+        |hosts: &str| hook("${{ secrets.HOOK }}", "").replacen("steps:", &format!("permissions: {hosts}\nsteps:"), 1);
+    let fault = lab.fault(&granted("{http: [hooks.example.com]}")).await;
+    assert_eq!((fault.code.as_str(), fault.retry), ("permissions.http", Retry::Never), "{fault}");
+    let fault = lab.fault(&granted(&format!("{{http: [\"127.0.0.1:{}\"]}}", server.port ^ 1))).await;
+    assert_eq!(fault.code.as_str(), "permissions.http", "another port: {fault}");
+    assert_eq!(server.seen().len(), 0);
+    let summary = lab.run(&granted(&format!("{{http: [\"127.0.0.1:{}\"]}}", server.port))).await;
+    assert_eq!((summary.fault, server.seen().len()), (None, 1));
+}
