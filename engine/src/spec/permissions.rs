@@ -64,6 +64,18 @@ impl Grants {
         self.lists(|permissions| &permissions.secrets).all(|list| list.iter().any(|granted| granted == name))
     }
 
+    /// Whether a host may be reached at a port. `*.example.com` covers what is below it, `localhost:8080` that port
+    /// alone.
+    pub fn allow_host(&self, host: &str, port: u16) -> bool {
+        self.lists(|permissions| &permissions.http)
+            .all(|list| list.iter().any(|granted| covers_host(granted, host, port)))
+    }
+
+    /// The narrowest list of hosts, for people.
+    pub fn hosts(&self) -> &[String] {
+        self.lists(|permissions| &permissions.http).last().unwrap_or_default()
+    }
+
     /// Variables of the environment that commands are given.
     pub fn env(&self) -> Vec<&str> {
         let mut lists = self.lists(|permissions| &permissions.env);
@@ -91,6 +103,14 @@ impl Grants {
     fn lists<'a>(&'a self, list: impl Fn(&'a Permissions) -> &'a Vec<String>) -> impl Iterator<Item = &'a [String]> {
         self.0.iter().map(move |permissions| list(permissions).as_slice()).filter(|list| !list.is_empty())
     }
+}
+
+fn covers_host(granted: &str, host: &str, port: u16) -> bool {
+    let named = granted.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse::<u16>().ok()?)));
+    let (name, at) = named.map_or((granted, None), |(name, port)| (name, Some(port)));
+    let (name, host) = (name.to_ascii_lowercase(), host.to_ascii_lowercase());
+    let below = || name.strip_prefix('*').is_some_and(|rest| rest.starts_with('.') && host.ends_with(rest));
+    at.is_none_or(|at| at == port) && (name == host || below())
 }
 
 fn covers(granted: &str, path: &Path, access: Access, root_of: impl Fn(&str) -> PathBuf) -> bool {
@@ -188,6 +208,29 @@ mod tests {
         assert_eq!(["S", "T", "U"].map(|name| step.allow_secret(name)), [false, true, false]);
         assert!(Grants::default().env().is_empty() && Grants::default().allow_secret("S"));
         assert_eq!(pipeline.narrowed(None), pipeline);
+    }
+
+    #[test]
+    fn hosts_are_granted_by_name_by_what_is_below_and_by_port() {
+        let http = |hosts: &[&str]| Permissions { http: list(hosts), ..Permissions::default() };
+        let granted = Grants::of(&http(&["api.example.com", "*.slack.com", "localhost:8080", "[::1]:25"]));
+        for (host, port, expected) in [
+            ("api.example.com", 443, true),
+            ("API.example.com", 8443, true),
+            ("example.com", 443, false),
+            ("evil-api.example.com", 443, false),
+            ("hooks.slack.com", 443, true),
+            ("slack.com", 443, false),
+            ("evilslack.com", 443, false),
+            ("localhost", 8080, true),
+            ("localhost", 80, false),
+            ("[::1]", 25, true),
+        ] {
+            assert_eq!(granted.allow_host(host, port), expected, "{host}:{port}");
+        }
+        let step = granted.narrowed(Some(&http(&["hooks.slack.com", "elsewhere.org"])));
+        assert_eq!(["hooks.slack.com", "elsewhere.org"].map(|host| step.allow_host(host, 443)), [true, false]);
+        assert!(Grants::default().allow_host("anywhere.org", 443) && step.hosts().len() == 2);
     }
 
     #[test]
