@@ -12,8 +12,19 @@ const FORMAT: &str = "MILLWORK_LOG_FORMAT";
 
 /// Sends logs to standard error, if the environment asks for any.
 pub(super) fn install() -> Result<(), Fault> {
-    let Ok(wanted) = std::env::var(FILTER) else { return Ok(()) };
-    let filter = EnvFilter::try_new(&wanted).map_err(|e| {
+    match std::env::var(FILTER) {
+        Ok(wanted) => begin(&wanted),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A service tells what goes wrong even if nothing was asked for.
+pub(super) fn install_for_service() -> Result<(), Fault> {
+    if std::env::var_os(FILTER).is_some() { Ok(()) } else { begin("warn") }
+}
+
+fn begin(wanted: &str) -> Result<(), Fault> {
+    let filter = EnvFilter::try_new(wanted).map_err(|e| {
         Fault::user("cli.usage", format!("`{FILTER}={wanted}` is no filter: {e}"))
             .help("write a level (error, warn, info, debug, trace), or `target=level` several times with commas")
     })?;

@@ -1,6 +1,7 @@
 //! `millwork.yaml`: found, read with its problems, and applied.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use millwork_engine::{
     Durability, Keep,
     diag::{Code, Diagnostic, Severity, Source, Span, nearest},
     graph::CheckedPipeline,
-    model::Fault,
+    model::{Fault, Name},
     spec::{self, PipelineSpec, StepSpec, WorkspaceDurability},
 };
 
@@ -84,6 +85,12 @@ impl Workspace {
         Keep { runs, logs: or_runs(said.logs), cache: or_runs(said.cache) }
     }
 
+    /// Slots of its pools.
+    pub(super) fn pools(&self) -> BTreeMap<Name, u32> {
+        let pools = self.settings.iter().flat_map(|settings| &settings.pools);
+        pools.map(|(name, slots)| (name.clone(), *slots)).collect()
+    }
+
     /// Where secrets come from.
     pub(super) fn secrets(&self) -> Secrets {
         let named = self.settings.as_ref().map(|settings| settings.secrets.as_slice()).unwrap_or_default();
@@ -93,11 +100,17 @@ impl Workspace {
     /// Adds what the workspace forbids to the problems of a pipeline, which then has no plan.
     pub(super) fn restrict(&self, checked: &mut CheckedPipeline) {
         let Some(settings) = &self.settings else { return };
-        if settings.allow_steps.is_none() && settings.permissions.is_none() {
-            return;
-        }
         let Some(pipeline) = spec::read_pipeline(&checked.source).value else { return };
         let mut problems = Vec::new();
+        for (pool, slots) in pipeline.pools.iter().filter(|(pool, _)| !settings.pools.contains_key(*pool)) {
+            let message = format!("`{FILE}` has no pool `{pool}`");
+            let known = settings.pools.keys().map(Name::as_str);
+            let help = nearest(pool.as_str(), known).map_or_else(
+                || format!("add it there: `pools: {{{pool}: {}}}`", slots.value),
+                |near| format!("did you mean `{near}`?"),
+            );
+            problems.push(Diagnostic::new(Code::NotAllowed, slots.span, message).help(help));
+        }
         kinds(settings, &pipeline, checked, &mut problems);
         permissions(settings, &pipeline, &checked.source, &mut problems);
         if !problems.is_empty() {

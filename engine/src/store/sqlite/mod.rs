@@ -1,5 +1,6 @@
 //! State in SQLite: one writer task, a pool of readers, several processes on one file.
 
+mod backup;
 mod batch;
 mod codec;
 mod connect;

@@ -1,10 +1,12 @@
 //! One file a command.
 
 mod approve;
+mod audit;
 mod backfill;
 mod bench;
 mod check;
 mod completions;
+mod db;
 mod doctor;
 mod expect;
 mod explain;
@@ -20,16 +22,18 @@ mod runs;
 mod schedule;
 mod schema;
 mod selftest;
+mod serve;
 mod show;
 mod steps;
 mod test;
+mod token;
 mod why;
 
 use millwork_engine::model::Fault;
 
 use super::{
     Exit,
-    args::{Command, RunsCommand, ScheduleCommand},
+    args::{AuditCommand, Command, RunsCommand, ScheduleCommand},
     output::Output,
 };
 
@@ -52,6 +56,10 @@ pub(super) fn dispatch(output: &Output, command: Command) -> Result<Exit, Fault>
         Command::Schedule(ScheduleCommand::Preview { path, year, odd, json }) => {
             schedule::preview(output, &path, year, odd, json)
         }
+        Command::Serve(args) => serve::serve(output, &args),
+        Command::Token(command) => token::token(output, command),
+        Command::Audit(AuditCommand::Verify { home }) => audit::check(output, home),
+        Command::Db(command) => db::db(output, command),
         Command::Gc { keep, dry_run, home } => gc::gc(output, keep, dry_run, home),
         Command::Doctor { home } => doctor::doctor(output, home),
         Command::Selftest { seed, kills, memory, folder } => selftest::selftest(output, seed, kills, memory, folder),
