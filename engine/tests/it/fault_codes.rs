@@ -45,7 +45,16 @@ fn codes(text: &str) -> Vec<String> {
 fn every_code_is_explained() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let mut files = Vec::new();
-    for folder in ["engine/src", "steps/src", "steps/data/src", "steps/flow/src", "steps/notify/src", "ui-api/src"] {
+    for folder in [
+        "engine/src",
+        "steps/src",
+        "steps/data/src",
+        "steps/flow/src",
+        "steps/notify/src",
+        "ui-api/src",
+        "ui-api/service/src",
+        "ui-api/http/src",
+    ] {
         sources(&root.join(folder), &mut files);
     }
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();

@@ -6,6 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use crate::problem::Problem;
+
 /// A file of the UI.
 struct Asset {
     path: &'static str,
@@ -22,10 +24,10 @@ pub(crate) async fn serve(request: Request) -> Response {
     let found = path.strip_prefix("assets/").map(|name| ASSETS.iter().find(|asset| asset.path == name));
     let asset = match found {
         Some(Some(asset)) => asset,
-        Some(None) => return (StatusCode::NOT_FOUND, "there is no such file").into_response(),
+        Some(None) => return Problem::missing("file", request.uri().path()).into_response(),
         None => match ASSETS.iter().find(|asset| asset.path == "index.html") {
             Some(page) => page,
-            None => return (StatusCode::NOT_FOUND, "this build has no UI").into_response(),
+            None => return Problem::missing("file", "index.html").into_response(),
         },
     };
     let same = request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == asset.tag.as_bytes());

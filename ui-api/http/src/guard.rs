@@ -85,15 +85,16 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 
 async fn ask(app: &App, request: &Parts) -> Result<Asker, Problem> {
     let headers = &request.headers;
-    let is_unsafe = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // A hook starts runs with any method.
+    let is_unsafe = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS)
+        || request.uri.path().starts_with("/hooks/");
     let bearer = text(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
     let incoming = Incoming {
         host: text(headers, "host").or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         origin: text(headers, "origin"),
         fetch_site: text(headers, "sec-fetch-site"),
         is_unsafe,
-        // A hook proves itself by what it signs, a login by what it knows.
-        is_ambient: bearer.is_none() && !request.uri.path().starts_with("/hooks/"),
+        is_ambient: bearer.is_none(),
     };
     app.hosts().check(incoming).map_err(|foreign| {
         let status = match foreign {

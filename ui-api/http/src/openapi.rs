@@ -13,8 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::App,
     routes::{
-        approvals, artifacts, audit, call, events, health, hooks, logs, overview, pipelines, revisions, runs,
-        schedules, session, steps, tokens,
+        approvals, artifacts, audit, backfills, call, events, health, hooks, logs, overview, pipelines, revisions,
+        runs, schedules, session, steps, tokens,
     },
 };
 
@@ -55,6 +55,9 @@ pub(crate) fn split() -> (Router<App>, openapi::OpenApi) {
         .routes(routes!(schedules::ticks))
         .routes(routes!(schedules::pause))
         .routes(routes!(schedules::resume))
+        .routes(routes!(backfills::begin))
+        .routes(routes!(backfills::list))
+        .routes(routes!(backfills::cancel))
         .routes(routes!(call::call))
         .routes(routes!(runs::start, runs::list))
         .routes(routes!(runs::show))

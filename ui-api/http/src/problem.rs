@@ -40,9 +40,12 @@ pub(crate) struct ProblemBody {
     pub diagnostics: Vec<JsonDiagnostic>,
 }
 
-/// A refusal.
+/// A refusal. Boxed, because most calls give none.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
     status: StatusCode,
     fault: Fault,
     retry_after: Option<u64>,
@@ -54,7 +57,7 @@ pub(crate) type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, fault: Fault) -> Self {
-        Self { status, fault, retry_after: None, run: None, diagnostics: Vec::new() }
+        Self(Box::new(Refusal { status, fault, retry_after: None, run: None, diagnostics: Vec::new() }))
     }
 
     /// There is no such thing.
@@ -67,18 +70,23 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, Fault::user("api.request", message.into()))
     }
 
+    /// What was sent cannot be read, and this is why.
+    pub(crate) fn rejected(status: StatusCode, message: String) -> Self {
+        Self::new(status, Fault::user("api.request", message))
+    }
+
     /// It does not fit how things stand.
     pub(crate) fn conflict(fault: Fault) -> Self {
         Self::new(StatusCode::CONFLICT, fault)
     }
 
     pub(crate) fn with_run(mut self, run: impl ToString) -> Self {
-        self.run = Some(run.to_string());
+        self.0.run = Some(run.to_string());
         self
     }
 
     pub(crate) fn with_diagnostics(mut self, diagnostics: Vec<JsonDiagnostic>) -> Self {
-        self.diagnostics = diagnostics;
+        self.0.diagnostics = diagnostics;
         self
     }
 }
@@ -86,8 +94,8 @@ impl Problem {
 impl Problem {
     /// As the last event of a stream.
     pub(crate) fn event(&self) -> axum::response::sse::Event {
-        let run = self.run.clone();
-        let body = serde_json::json!({"run": run, "code": self.fault.code, "detail": self.fault.message, "help": self.fault.help});
+        let Refusal { run, fault, .. } = &*self.0;
+        let body = serde_json::json!({"run": run, "code": fault.code, "detail": fault.message, "help": fault.help});
         crate::sse::named("problem", &body)
     }
 }
@@ -96,7 +104,7 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let status = match fault.code.as_str() {
             "store.no_run" | "step.unknown" | "schedule.none" | "hook.none" | "outputs.none" | "artifact.missing"
-            | "token.none" => StatusCode::NOT_FOUND,
+            | "token.none" | "backfill.none" => StatusCode::NOT_FOUND,
             "run.owned" | "run.ended" | "run.succeeded" | "run.skipped" | "answer.given" | "answer.none"
             | "answer.stale" | "rerun.running" | "token.taken" => StatusCode::CONFLICT,
             "hook.signature" | "hook.time" => StatusCode::UNAUTHORIZED,
@@ -126,13 +134,15 @@ impl From<Denied> for Problem {
             Denied::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         };
         let retry_after = wait.map(|wait| wait.as_secs_f64().ceil().max(1.0) as u64);
-        Self { retry_after, ..Self::new(status, denied.into()) }
+        let mut problem = Self::new(status, denied.into());
+        problem.0.retry_after = retry_after;
+        problem
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, fault, retry_after, run, diagnostics } = self;
+        let Refusal { status, fault, retry_after, run, diagnostics } = *self.0;
         if status.is_server_error() {
             tracing::warn!(%fault, "a request failed");
         }
@@ -209,7 +219,7 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Problem> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(Problem::new(rejection.status(), Fault::user("api.request", rejection.body_text()))),
+            Err(rejection) => Err(Problem::rejected(rejection.status(), rejection.body_text())),
         }
     }
 }

@@ -1,9 +1,11 @@
-use std::net::SocketAddr;
+use std::{any::Any, net::SocketAddr};
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    http::{Method, StatusCode, Uri},
     middleware,
+    response::{IntoResponse, Response},
     routing::{any, get},
 };
 use millwork_engine::model::Fault;
@@ -24,17 +26,28 @@ pub fn router(app: App) -> Router {
         .merge(api)
         .route("/hooks/{*path}", any(hooks::receive_hook))
         .route("/openapi.json", get(async move || axum::Json(document)))
+        .route("/api", any(missing))
+        .route("/api/", any(missing))
         .route("/api/{*rest}", any(missing))
         .fallback(get(assets::serve))
+        .method_not_allowed_fallback(unfit)
         .layer(limit)
         .layer(compression)
         .layer(middleware::from_fn_with_state(app.clone(), guard))
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
 }
 
-async fn missing(uri: axum::http::Uri) -> Problem {
+async fn missing(uri: Uri) -> Problem {
     Problem::missing("call", uri.path())
+}
+
+async fn unfit(method: Method, uri: Uri) -> Problem {
+    Problem::rejected(StatusCode::METHOD_NOT_ALLOWED, format!("{} cannot be asked for with {method}", uri.path()))
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::from(Fault::internal("api.panic", "the call panicked; the log of the server says where")).into_response()
 }
 
 /// A server that listens.

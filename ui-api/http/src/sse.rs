@@ -1,6 +1,6 @@
 //! Changes as server-sent events.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
@@ -15,6 +15,57 @@ use crate::views::{FaultView, ItemsView, WaitView, time, word};
 const BEAT: Duration = Duration::from_secs(15);
 /// Events that wait for a reader at most; who reads slower holds nobody up, and is read to from the store.
 const AHEAD: usize = 64;
+
+/// How far a reader knows a stream: all up to a place, and the first changes of the place after it. Written as the place
+/// (`12`), or as the next place and how many of its changes are known (`13.2`), so that who resumes after any event is
+/// told each change once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The last place of which all is known.
+    pub upto: u64,
+    /// How many changes of the next place are known.
+    pub part: usize,
+}
+
+impl Known {
+    /// All up to a place.
+    pub(crate) fn upto(place: u64) -> Self {
+        Self { upto: place, part: 0 }
+    }
+
+    /// After so many of the changes of a place.
+    pub(crate) fn after(place: u64, changes: usize, of: usize) -> Self {
+        if changes == of { Self::upto(place) } else { Self { upto: place.saturating_sub(1), part: changes } }
+    }
+
+    /// How many changes of a place are known, of which not all are.
+    pub(crate) fn of(self, place: u64) -> usize {
+        if place.checked_sub(1) == Some(self.upto) { self.part } else { 0 }
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            0 => self.upto.fmt(f),
+            part => write!(f, "{}.{part}", self.upto.saturating_add(1)),
+        }
+    }
+}
+
+impl FromStr for Known {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = |text: &str| text.parse::<u64>().map_err(drop);
+        Ok(match text.split_once('.') {
+            None => Self::upto(number(text)?),
+            Some((next, part)) => {
+                Self { upto: number(next)?.checked_sub(1).ok_or(())?, part: part.parse().map_err(drop)? }
+            }
+        })
+    }
+}
 
 /// `event: run`
 #[derive(Serialize)]

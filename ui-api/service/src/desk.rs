@@ -202,6 +202,18 @@ impl Desk {
         self.admission().pools()
     }
 
+    /// Runs of a group that are under way, and those that wait.
+    pub fn group(&self, name: &str) -> (Vec<RunId>, Vec<RunId>) {
+        self.admission().group(name)
+    }
+
+    /// Takes out a run that waits; one that is under way is freed when it ends.
+    pub fn gone_if_queued(&self, run: RunId) {
+        if !self.engine.drives(run) {
+            self.free(run);
+        }
+    }
+
     /// Takes out a run that somebody else ended while it waited.
     pub fn gone(&self, run: RunId) {
         self.free(run);
@@ -288,7 +300,7 @@ impl Desk {
                 if self.closing.load(Ordering::Acquire) {
                     return;
                 }
-                let next = self.admission().next();
+                let next = self.admission().admit_next();
                 let Some(run) = next else { break };
                 let desk = self.clone();
                 self.tasks.spawn(async move { desk.drive(run).await });

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod backfill;
 pub mod catalog;
 pub mod desk;
 pub mod events;

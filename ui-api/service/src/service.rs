@@ -106,6 +106,9 @@ impl Service {
         let (engine, clock) = (self.engine.clone(), self.clock.clone());
         let upstream = Upstream::new(engine.clone(), self.catalog.clone(), self.desk.clone());
         self.tasks.spawn(upstream.run(self.stop.clone()));
+        if let Err(fault) = self.resume_backfills(&self.tasks).await {
+            tracing::error!(%fault, "backfills of an earlier process do not go on");
+        }
         let files = Files::new(engine, clock.clone(), self.catalog.clone(), self.desk.clone());
         self.tasks.spawn(files.run(self.stop.clone()));
         let mut swept = clock.now();
@@ -163,6 +166,11 @@ impl Service {
             tracing::warn!(%error, "the stop is not in the audit log");
         }
         left
+    }
+
+    /// Where tasks of the service run, so that its end waits for them.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 
     /// Starts a prepared run; the id of the run, and whether it is a new one.

@@ -43,6 +43,8 @@ impl Builder {
             secrets: Vec::new(),
             budget: None,
             concurrency: None,
+            priority: 0,
+            pools: indexmap::IndexMap::default(),
             permissions: Permissions::default(),
             order: Order::Graph,
             fail_fast: false,

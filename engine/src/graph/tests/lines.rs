@@ -116,6 +116,8 @@ pub(super) fn empty(source: Source) -> PipelineSpec {
         secrets: Vec::new(),
         budget: None,
         concurrency: None,
+        priority: 0,
+        pools: indexmap::IndexMap::default(),
         permissions: Permissions::default(),
         order: Order::Graph,
         fail_fast: false,

@@ -81,6 +81,17 @@ function problemOf(answer, text) {
   }
 }
 
+/** @type {Promise<any>|null} */
+let document_ = null;
+
+/** Whether this server has a call, as its OpenAPI document says. @param {string} path below /api/v1, as the document writes it */
+export async function offers(path) {
+  document_ ??= fetch("/openapi.json", { credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : null)).catch(() => null);
+  const known = await document_;
+  if (known === null) document_ = null;
+  return Boolean(known?.paths?.[BASE + path]);
+}
+
 /** A key under which the same request may be sent twice and be done once. @returns {string} */
 export function freshKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");

@@ -5,7 +5,8 @@ import { h } from "./dom.js";
 const whole = new Intl.NumberFormat("en");
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const dayTime = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const DAY_TIME = /** @type {const} */ ({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const dayTime = new Intl.DateTimeFormat("en-GB", DAY_TIME);
 const dayYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
 /** @param {number|null|undefined} n */
@@ -60,8 +61,8 @@ export function exactly(at) {
   return Number.isNaN(date.getTime()) ? at : `${exact.format(date)} (${at})`;
 }
 
-/** @param {string} at @returns {string} "28 Nov, 06:00" */
-export const dayAndTime = (at) => dayTime.format(new Date(at));
+/** @param {string} at @param {string} [zone] instead of the reader's @returns {string} "28 Nov, 06:00" */
+export const dayAndTime = (at, zone) => (zone ? new Intl.DateTimeFormat("en-GB", { ...DAY_TIME, timeZone: zone }) : dayTime).format(new Date(at));
 
 /** @param {string} at @returns {string} "06:00" */
 export const hourMinute = (at) => clock.format(new Date(at));

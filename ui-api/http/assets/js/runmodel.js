@@ -72,8 +72,8 @@ export class RunModel {
 
   #follow() {
     const logs = this.logTotal !== null;
-    // The place of the log is that of the last line known; one that comes again is told by its number.
-    const after = `s:${this.detail.seq}${logs ? `;l:${Math.max(0, this.logTotal - 1)}` : ""}`;
+    // The place of the log is the number of the next line.
+    const after = `s:${this.detail.seq}${logs ? `;l:${this.logTotal}` : ""}`;
     this.live = new Live(`${at("runs", this.id)}/events`, {
       query: logs ? { logs: 1 } : {}, after, on: (type, data) => this.#take(type, data), onReturn: () => this.load(),
     });

@@ -6,9 +6,9 @@ import { icon } from "./icons.js";
 const WORDS = {
   queued: "Queued", running: "Running", waiting: "Waiting", interrupted: "Interrupted", succeeded: "Succeeded",
   failed: "Failed", cancelled: "Cancelled", pending: "Pending", ready: "Ready", skipped: "Skipped",
-  broken: "Broken", checking: "Checking", warning: "Warning", error: "Error", paused: "Paused", done: "Done",
+  broken: "Broken", warning: "Warning", error: "Error", paused: "Paused", done: "Done",
 };
-const SHAPES = { error: "failed", broken: "failed", checking: "running", done: "succeeded" };
+const SHAPES = { error: "failed", broken: "failed", done: "succeeded" };
 const OVER = new Set(["succeeded", "failed", "cancelled"]);
 const STILL = new Set(["succeeded", "failed", "cancelled", "skipped"]);
 

@@ -60,7 +60,7 @@ fn range(header: &str, bytes: u64) -> Option<Result<(u64, u64), ()>> {
 
 /// The bytes of an artifact, or a range of them. A token that is limited to some pipelines gets none: artifacts do not
 /// belong to one.
-#[utoipa::path(get, path = "/artifacts/{id}", tag = "artifacts", params(("id" = String, Path, description = "the artifact"), As, ("Range" = Option<String>, Header, description = "one range of bytes")), responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 206, body = Vec<u8>, content_type = "application/octet-stream"), (status = 304, description = "as it was"), (status = 416, description = "the range is outside"), Refusals), security(("token" = ["viewer"])))]
+#[utoipa::path(get, path = "/artifacts/{id}", tag = "artifacts", params(("id" = String, Path, description = "the artifact"), As, ("Range" = Option<String>, Header, description = "one range of bytes")), responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 206, body = Vec<u8>, content_type = "application/octet-stream"), (status = 304, description = "as it was"), (status = 416, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "the range is outside"), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn show(
     State(app): State<App>,
     caller: Caller<Read>,
@@ -90,7 +90,9 @@ pub(crate) async fn show(
     let (status, first, last) = match asked {
         Some(Err(())) => {
             let all = format!("bytes */{bytes}");
-            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, all)]).into_response());
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            let problem = Problem::rejected(status, format!("the range is outside of the {bytes} bytes of {id}"));
+            return Ok(([(header::CONTENT_RANGE, all)], problem).into_response());
         }
         Some(Ok((first, last))) => (StatusCode::PARTIAL_CONTENT, first, last),
         None => (StatusCode::OK, 0, bytes.saturating_sub(1)),

@@ -1,6 +1,6 @@
 //! Request and response: a run whose caller waits for its outputs.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use axum::{
     Json,
@@ -9,12 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use millwork_engine::{
-    RunHandle, RunRequest,
+    RunHandle, RunRequest, RunSummary,
+    graph::Plan,
     model::{Fault, RunId, RunStatus, event::Cause},
 };
 use millwork_service::{audit::Action, desk::Outcome, events::Teller};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::{runtime::Handle, time::Instant};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -25,7 +27,7 @@ use crate::{
     app::App,
     guard::{Caller, Operate},
     problem::{Answer, AnyJson, Body, Path, Problem, Query, Refusals},
-    sse::{named, stream},
+    sse::{Known, named, stream},
     views::word,
 };
 
@@ -63,16 +65,28 @@ pub(crate) struct CallView {
 /// Bytes of outputs that an answer has at most.
 const LARGEST: usize = 8 << 20;
 
-/// Cancels a run when its caller goes away.
+/// Cancels a run, or takes it out of the queue, when its caller goes away or has waited too long.
 struct Guard {
-    handle: RunHandle,
+    app: App,
+    run: RunId,
+    by: &'static str,
     armed: bool,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.armed {
-            self.handle.cancel("its caller, who went away");
+        // Where there is no runtime any more, the process ends, and the next one goes on with the run.
+        if let Some(runtime) = Handle::try_current().ok().filter(|_| self.armed) {
+            let (app, run, by) = (self.app.clone(), self.run, self.by);
+            runtime.spawn(async move {
+                let (engine, desk) = (app.service().engine(), app.service().desk());
+                if let Err(fault) = engine.cancel(run, by).await {
+                    tracing::debug!(%run, %fault, "the run of a call was not cancelled");
+                }
+                if !engine.drives(run) {
+                    desk.gone(run);
+                }
+            });
         }
     }
 }
@@ -96,106 +110,93 @@ pub(crate) async fn call(
     let run = RunRequest { inputs: inputs(&request.inputs), ..RunRequest::default() };
     let prepared = service.engine().prepare(plan.clone(), run, cause, None).await?;
     let id = prepared.id();
+    let deadline = Instant::now() + patience;
     let handle = match service.desk().start(prepared, None).await? {
-        Outcome::Started(handle) => handle,
+        Outcome::Started(handle) => Some(handle),
         // It waits for its turn as any other; its caller waits with it.
-        Outcome::Queued(run) => queued(&app, run, patience).await?,
+        Outcome::Queued(_) => None,
         Outcome::Before(run) => return Err(Fault::internal("run.exists", format!("{run} has no key")).into()),
         Outcome::Skipped { group, .. } => {
             let fault = Fault::user("run.skipped", format!("the concurrency group `{group}` is taken"));
             return Err(Problem::conflict(fault.help("try again when its run has ended")));
         }
     };
+    let guard = Guard { app: app.clone(), run: id, by: "its caller, who went away", armed: true };
     service.audit().record(caller.name(), Action::RunCall, &id.to_string(), json!({"pipeline": name})).await?;
-    let streamed = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if streamed.is_some_and(|accept| accept.contains("text/event-stream")) {
-        return Ok(told(&app, handle, id, name, &plan, patience));
+    let result = finish(guard, handle, deadline);
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepts.is_some_and(|accept| accept.contains("text/event-stream")) {
+        return Ok(told(&app, result, id, name, &plan));
     }
-    let (status, view) = finish(&app, handle, patience).await?;
-    Ok((status, Json(view)).into_response())
+    Ok(Json(result.await?).into_response())
 }
 
-/// Waits until the queue has let a run in.
-async fn queued(app: &App, run: RunId, patience: Duration) -> Answer<RunHandle> {
-    let engine = app.service().engine().clone();
+/// Waits until a run has ended: here, or in the queue.
+async fn ended(app: &App, run: RunId, handle: Option<RunHandle>) -> Result<RunSummary, Fault> {
+    let engine = app.service().engine();
     let mut following = app.service().hub().follow();
-    let wait = async {
-        loop {
-            if let Some(handle) = engine.handle(run).await? {
-                return Ok(handle);
-            }
-            let _ = following.next().await;
+    let mut found = handle;
+    loop {
+        if let Some(handle) = found {
+            return handle.ended(false).await;
         }
-    };
-    match tokio::time::timeout(patience, wait).await {
-        Ok(handle) => handle.map_err(|fault: Fault| fault.into()),
-        Err(_) => {
-            engine.cancel(run, "its caller, who waited too long").await?;
-            app.service().desk().gone(run);
-            Err(late(run))
+        // What is over already was too short to be seen, or was cancelled while it waited.
+        if engine.reader().run(run).await?.status.is_final() {
+            return engine.summary(run).await;
         }
+        found = engine.handle(run).await?;
+        // A message of its own, or `None` after some were missed.
+        while found.is_none() && following.next().await.is_some_and(|message| message.run != run) {}
     }
 }
 
-fn late(run: RunId) -> Problem {
-    let fault = Fault::external("call.timeout", format!("{run} did not end in time, and was cancelled"));
-    let fault = fault.help("give it more time with `timeout_s`, or start it with `POST /runs` and follow it");
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, fault).with_run(run)
-}
-
-async fn finish(app: &App, handle: RunHandle, patience: Duration) -> Answer<(StatusCode, CallView)> {
-    let run = handle.id();
-    let mut guard = Guard { handle: handle.another(), armed: true };
-    let ended = tokio::time::timeout(patience, handle.ended(false)).await;
-    let summary = match ended {
-        Ok(summary) => summary?,
-        Err(_) => {
-            drop(guard);
-            return Err(late(run));
-        }
+async fn finish(mut guard: Guard, handle: Option<RunHandle>, deadline: Instant) -> Answer<CallView> {
+    let run = guard.run;
+    let Ok(summary) = tokio::time::timeout_at(deadline, ended(&guard.app, run, handle)).await else {
+        guard.by = "its caller, who waited too long";
+        let fault = Fault::external("call.timeout", format!("{run} did not end in time, and was cancelled"));
+        let fault = fault.help("give it more time with `timeout_s`, or start it with `POST /runs` and follow it");
+        return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, fault).with_run(run));
     };
     guard.armed = false;
-    let _ = app;
+    let summary = summary?;
     if summary.status != RunStatus::Succeeded {
         let ended = || Fault::user("call.ended", format!("{run} was {}", word(summary.status)));
-        return Err(
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, summary.fault.clone().unwrap_or_else(ended)).with_run(run)
-        );
+        let fault = summary.fault.unwrap_or_else(ended);
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, fault).with_run(run));
     }
     if summary.outputs.to_string().len() > LARGEST {
         let fault = Fault::user("call.large", format!("the outputs have more than {LARGEST} bytes"));
         return Err(Problem::from(fault.help("read them from the run, or let the pipeline give less")).with_run(run));
     }
-    let view = CallView { run: run.to_string(), status: word(summary.status), outputs: summary.outputs };
-    Ok((StatusCode::OK, view))
+    Ok(CallView { run: run.to_string(), status: word(summary.status), outputs: summary.outputs })
 }
 
 /// The changes of a called run, then its result.
 fn told(
     app: &App,
-    handle: RunHandle,
+    result: impl Future<Output = Answer<CallView>> + Send + 'static,
     run: RunId,
     pipeline: String,
-    plan: &millwork_engine::graph::Plan,
-    patience: Duration,
+    plan: &Plan,
 ) -> Response {
     let (sink, response) = stream();
-    let mut telling =
-        Telling { run, pipeline, teller: Teller::new(run, plan), told: 0, logs: Some(0), sink: sink.clone() };
+    let teller = Teller::new(run, plan);
+    let mut telling = Telling { run, pipeline, teller, told: Known::default(), logs: Some(0), sink: sink.clone() };
     let app = app.clone();
     tokio::spawn(async move {
         let service = app.service().clone();
         let result = async {
             // Dropped when the reader is gone, which cancels the run.
             tokio::select! {
-                result = finish(&app, handle, patience) => Some(result),
+                result = result => Some(result),
                 () = sink.closed() => None,
             }
         };
-        let (_, result) = tokio::join!(telling.all(&service), result);
+        let ((), result) = tokio::join!(telling.all(&service), result);
         let event = match result {
             None => return,
-            Some(Ok((_, view))) => named("result", &view),
+            Some(Ok(view)) => named("result", &view),
             Some(Err(problem)) => problem.event(),
         };
         let _ = sink.send(Ok(event)).await;

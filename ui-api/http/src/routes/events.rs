@@ -21,7 +21,7 @@ use crate::{
     app::App,
     guard::{Caller, Read},
     problem::{Answer, Path, Problem, Query, Refusals},
-    sse::{Sink, event, named, stream},
+    sse::{Known, Sink, event, named, stream},
     views::word,
 };
 
@@ -57,7 +57,8 @@ fn last_id(headers: &HeaderMap, after: Option<&str>) -> Option<String> {
 }
 
 /// Changes of all runs, as server-sent events `run`, `step`, `items` and `gap`. Ids are places in the order of all
-/// commits (`p:123`); a stream without one begins now. After `gap` something between is gone: read the lists again.
+/// commits (`p:123`, or `p:123.2` inside of one); a stream without one begins now. After `gap` something between is
+/// gone: read the lists again.
 #[utoipa::path(get, path = "/events", tag = "events", params(Follow, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that is known")), responses((status = 200, body = String, content_type = "text/event-stream"), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn all(
     State(app): State<App>,
@@ -68,10 +69,10 @@ pub(crate) async fn all(
     let service = app.service().clone();
     let bad = |id: &str| Problem::bad(format!("`{id}` is no id of this stream: they look like `p:123`"));
     let after = last_id(&headers, follow.after.as_deref())
-        .map(|id| id.strip_prefix("p:").and_then(|n| n.parse::<u64>().ok()).ok_or_else(|| bad(&id)));
+        .map(|id| id.strip_prefix("p:").and_then(|known| known.parse::<Known>().ok()).ok_or_else(|| bad(&id)));
     let after = match after.transpose()? {
         Some(after) => after,
-        None => service.engine().reader().feed_head().await?,
+        None => Known::upto(service.engine().reader().feed_head().await?),
     };
     let (sink, response) = stream();
     tokio::spawn(async move {
@@ -83,13 +84,11 @@ pub(crate) async fn all(
     Ok(response.into_response())
 }
 
-async fn tell_all(service: &Service, mut after: u64, wanted: &(dyn Fn(&Message) -> bool + Send + Sync), sink: &Sink) {
-    let send = async |message: &Message| {
-        let mut changes = message.told.iter().peekable();
-        while let Some(told) = changes.next() {
-            let event = event(told, &message.pipeline);
-            // The id stands with the last change of a commit, so that a reader who resumes gets none twice and none not.
-            let event = if changes.peek().is_none() { event.id(format!("p:{}", message.pos)) } else { event };
+async fn tell_all(service: &Service, mut known: Known, wanted: &(dyn Fn(&Message) -> bool + Send + Sync), sink: &Sink) {
+    let send = async |message: &Message, known: Known| {
+        for (n, told) in message.told.iter().enumerate().skip(known.of(message.pos)) {
+            let id = Known::after(message.pos, n + 1, message.told.len());
+            let event = event(told, &message.pipeline).id(format!("p:{id}"));
             if sink.send(Ok(event)).await.is_err() {
                 return false;
             }
@@ -100,20 +99,25 @@ async fn tell_all(service: &Service, mut after: u64, wanted: &(dyn Fn(&Message) 
         let mut following = service.hub().follow();
         let mut tellers = Tellers::default();
         loop {
-            let Ok((floor, messages)) = service.hub().history(&mut tellers, after).await else { return };
-            if after < floor {
-                let gap = json!({"from": after, "to": floor, "reason": "runs between were removed by retention"});
-                if sink.send(Ok(named("gap", &gap).id(format!("p:{floor}")))).await.is_err() {
+            let Ok((floor, messages)) = service.hub().history(&mut tellers, known.upto).await else { return };
+            if known.upto < floor {
+                // What is left before the floor is not told: the lists that are read again have it.
+                let gap = json!({"from": known.upto, "to": floor, "reason": "runs between were removed by retention"});
+                known = Known::upto(floor);
+                if sink.send(Ok(named("gap", &gap).id(format!("p:{known}")))).await.is_err() {
                     return;
                 }
+                continue;
             }
-            let Some(last) = messages.last().map(|message| message.pos) else { break };
-            for message in messages.iter().filter(|message| wanted(message)) {
-                if !send(message).await {
+            if messages.is_empty() {
+                break;
+            }
+            for message in &messages {
+                if wanted(message) && !send(message, known).await {
                     return;
                 }
+                known = Known::upto(message.pos);
             }
-            after = last;
         }
         loop {
             let message = tokio::select! {
@@ -123,19 +127,19 @@ async fn tell_all(service: &Service, mut after: u64, wanted: &(dyn Fn(&Message) 
             };
             // Too slow: what was missed is read from the store.
             let Some(message) = message else { continue 'again };
-            if message.pos <= after {
+            if message.pos <= known.upto {
                 continue;
             }
-            if wanted(&message) && !send(&message).await {
+            if wanted(&message) && !send(&message, known).await {
                 return;
             }
-            after = message.pos;
+            known = Known::upto(message.pos);
         }
     }
 }
 
 /// Changes of one run, as server-sent events `run`, `step`, `items`, `log` and `end`. Ids are places in the run's log
-/// (`s:12`, with logs `s:12;l:340`). The stream ends with the run.
+/// (`s:12`, or `s:12.1` inside of an event; with logs `s:12;l:340`). The stream ends with the run.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "events", params(("id" = String, Path, description = "the run"), FollowRun, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that is known")), responses((status = 200, body = String, content_type = "text/event-stream"), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn of_run(
     State(app): State<App>,
@@ -147,8 +151,8 @@ pub(crate) async fn of_run(
     let stored = run(&app, &caller, &id).await?;
     let service = app.service().clone();
     let known = last_id(&headers, follow.after.as_deref());
-    let (seq, line) = match &known {
-        None => (0, 0),
+    let (told, line) = match &known {
+        None => (Known::default(), 0),
         Some(id) => {
             place(id).ok_or_else(|| Problem::bad(format!("`{id}` is no id of this stream: they look like `s:12`")))?
         }
@@ -158,14 +162,14 @@ pub(crate) async fn of_run(
     let logs = (follow.logs == Some(1)).then_some(line);
     let (sink, response) = stream();
     tokio::spawn(async move {
-        let mut telling = Telling { run: stored.id, pipeline: stored.pipeline, teller, told: seq, logs, sink };
+        let mut telling = Telling { run: stored.id, pipeline: stored.pipeline, teller, told, logs, sink };
         telling.all(&service).await;
     });
     Ok(response.into_response())
 }
 
 /// `s:SEQ`, or `s:SEQ;l:NEXT`.
-fn place(id: &str) -> Option<(u64, u64)> {
+fn place(id: &str) -> Option<(Known, u64)> {
     let rest = id.strip_prefix("s:")?;
     match rest.split_once(";l:") {
         Some((seq, line)) => Some((seq.parse().ok()?, line.parse().ok()?)),
@@ -178,8 +182,8 @@ pub(crate) struct Telling {
     pub(crate) run: RunId,
     pub(crate) pipeline: String,
     pub(crate) teller: Teller,
-    /// The last event that the reader knows.
-    pub(crate) told: u64,
+    /// What the reader knows of the run's log.
+    pub(crate) told: Known,
     /// The next log line, if lines are told.
     pub(crate) logs: Option<u64>,
     pub(crate) sink: Sink,
@@ -231,18 +235,17 @@ impl Telling {
             }
             for recorded in &page {
                 let changes = self.teller.tell(recorded);
-                if recorded.seq <= self.told {
+                if recorded.seq <= self.told.upto {
                     continue;
                 }
-                self.told = recorded.seq;
-                let mut changes = changes.iter().peekable();
-                while let Some(told) = changes.next() {
-                    let event = event(told, &self.pipeline);
-                    let event = if changes.peek().is_none() { event.id(self.id()) } else { event };
+                for (n, told) in changes.iter().enumerate().skip(self.told.of(recorded.seq)) {
+                    self.told = Known::after(recorded.seq, n + 1, changes.len());
+                    let event = event(told, &self.pipeline).id(self.id());
                     if self.sink.send(Ok(event)).await.is_err() {
                         return false;
                     }
                 }
+                self.told = Known::upto(recorded.seq);
             }
         }
     }

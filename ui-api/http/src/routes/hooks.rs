@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{Query, State},
+    extract::{State, rejection::BytesRejection},
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use millwork_engine::{graph::Plan, spec::TriggerSpec, triggers_of};
 use millwork_service::{
     audit::Action,
-    auth::Permission,
+    auth::{Permission, Principal},
     triggers::{Request, receive},
 };
 use serde::Serialize;
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     guard::Asker,
-    problem::{Answer, Refusals},
+    problem::{Answer, Problem, Query, Refusals},
 };
 
 /// What a delivery led to.
@@ -42,6 +43,19 @@ pub(crate) struct HookedView {
     again: bool,
 }
 
+/// Whether somebody may start every pipeline that listens at a path.
+fn may_start(app: &App, principal: &Principal, path: &str, method: &Method) -> bool {
+    let listens = |plan: &Plan| {
+        triggers_of(plan).any(|(_, trigger)| {
+            matches!(trigger, TriggerSpec::Webhook(hook) if hook.path == path && hook.method == method.as_str())
+        })
+    };
+    let all = app.service().catalog().all();
+    all.values()
+        .filter(|entry| entry.plan.as_deref().is_some_and(listens))
+        .all(|entry| principal.may(Permission::Operate, Some(&entry.name)).is_ok())
+}
+
 /// Starts the pipelines that listen at the path. The sender proves itself as the trigger says: by a signature, or by a
 /// token that may start runs.
 #[utoipa::path(post, path = "/hooks/{path}", tag = "hooks", params(("path" = String, Path, description = "as in `on.webhook.path`")), request_body(content = String, content_type = "application/json"), responses((status = 202, body = HookView), (status = 200, body = HookView, description = "the delivery came before"), Refusals), security((), ("token" = ["operator"])))]
@@ -52,13 +66,14 @@ pub(crate) async fn receive_hook(
     uri: Uri,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answer<Response> {
     let path = uri.path().strip_prefix("/hooks").unwrap_or_default().to_owned();
     let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
-    let trusted = matches!(&asker, Asker::Known(principal) if principal.may(Permission::Operate, None).is_ok());
+    let body = body.map_err(|rejection| Problem::rejected(rejection.status(), rejection.body_text()))?;
+    let trusted = matches!(&asker, Asker::Known(principal) if may_start(&app, principal, &path, &method));
     let request = Request {
         path: path.clone(),
         method: method.as_str().to_owned(),

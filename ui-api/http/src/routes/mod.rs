@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod artifacts;
 pub(crate) mod audit;
+pub(crate) mod backfills;
 pub(crate) mod call;
 pub(crate) mod events;
 pub(crate) mod health;
@@ -19,7 +20,10 @@ pub(crate) mod tokens;
 
 use std::sync::Arc;
 
-use millwork_engine::{model::RunId, store::RunView as Stored};
+use millwork_engine::{
+    model::RunId,
+    store::{RunView as Stored, StoreError},
+};
 use millwork_service::catalog::Entry;
 
 use crate::{
@@ -37,8 +41,10 @@ pub(crate) fn pipeline<N: Needs>(app: &App, caller: &Caller<N>, name: &str) -> A
 /// A run that the caller may know of.
 pub(crate) async fn run<N: Needs>(app: &App, caller: &Caller<N>, id: &str) -> Answer<Stored> {
     let run: RunId = id.parse().map_err(|_| Problem::missing("run", id))?;
-    let view = app.service().engine().reader().run(run).await?;
     // One of a pipeline outside their scope looks as if it were not there.
-    caller.may(&view.pipeline).map_err(|_| Problem::missing("run", id))?;
-    Ok(view)
+    match app.service().engine().reader().run(run).await {
+        Ok(view) if caller.may(&view.pipeline).is_ok() => Ok(view),
+        Ok(_) | Err(StoreError::NoRun(_)) => Err(Problem::missing("run", id)),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -10,7 +10,7 @@ use millwork_engine::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::approvals;
+use super::{approvals, runs::seen};
 use crate::{
     app::App,
     guard::{Caller, Read},
@@ -60,13 +60,11 @@ pub(crate) struct NextTick {
 #[utoipa::path(get, path = "/overview", tag = "overview", responses((status = 200, body = Overview), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn show(State(app): State<App>, caller: Caller<Read>) -> Answer<Json<Overview>> {
     let service = app.service();
-    let reader = service.engine().reader();
     let now = service.now();
     let day = RunId::from_parts(now.before(Duration::from_hours(24)), 0);
     let of = async |statuses: &[RunStatus], limit: u32, since: Option<RunId>| -> Answer<Vec<Stored>> {
         let filter = RunFilter { statuses: statuses.to_vec(), limit, since, ..RunFilter::default() };
-        let found = reader.runs(&filter).await?;
-        Ok(found.into_iter().filter(|run| caller.sees(&run.pipeline)).collect())
+        seen(&app, &caller, filter, limit as usize).await
     };
     let open = of(&[RunStatus::Running, RunStatus::Queued, RunStatus::Waiting], 500, None).await?;
     let count = |status| open.iter().filter(|run| run.status == status).count();

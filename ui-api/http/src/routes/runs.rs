@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{pipeline, run};
 use crate::{
     app::App,
-    guard::{Caller, Operate, Read},
+    guard::{Caller, Needs, Operate, Read},
     page::{Page, Paging},
     problem::{Answer, AnyJson, Body, Path, Problem, Query, Refusals},
     routes::pipelines::tagged,
@@ -162,6 +162,27 @@ fn filter_of(filter: &Filter, paging: &Paging) -> Answer<RunFilter> {
     })
 }
 
+/// The newest runs of a list that somebody may see, at most so many. What they may not see is read past.
+pub(crate) async fn seen<N: Needs>(
+    app: &App,
+    caller: &Caller<N>,
+    mut wanted: RunFilter,
+    limit: usize,
+) -> Answer<Vec<Stored>> {
+    let mut found: Vec<Stored> = Vec::new();
+    loop {
+        let page = app.service().engine().reader().runs(&wanted).await?;
+        let (full, last) = (page.len() == wanted.limit as usize, page.last().map(|run| run.id));
+        found.extend(page.into_iter().filter(|run| caller.sees(&run.pipeline)));
+        match last {
+            Some(last) if full && found.len() < limit => wanted.after = Some(Cursor(last)),
+            _ => break,
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
 /// Runs, newest first.
 #[utoipa::path(get, path = "/runs", tag = "runs", params(Filter, Paging), responses((status = 200, body = Page<RunView>), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn list(
@@ -171,18 +192,7 @@ pub(crate) async fn list(
     Query(paging): Query<Paging>,
 ) -> Answer<Json<Page<RunView>>> {
     let limit = paging.limit() as usize;
-    let mut wanted = filter_of(&filter, &paging)?;
-    let mut found: Vec<Stored> = Vec::new();
-    loop {
-        let page = app.service().engine().reader().runs(&wanted).await?;
-        let (full, last) = (page.len() == wanted.limit as usize, page.last().map(|run| run.id));
-        found.extend(page.into_iter().filter(|run| caller.sees(&run.pipeline)));
-        // What they may not see is left out, and read past.
-        match last {
-            Some(last) if full && found.len() <= limit => wanted.after = Some(Cursor(last)),
-            _ => break,
-        }
-    }
+    let mut found = seen(&app, &caller, filter_of(&filter, &paging)?, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = if more { found.last().map(|run| run.id.to_string()) } else { None };
@@ -202,7 +212,7 @@ pub(crate) async fn show(
     let engine = service.engine();
     let look = engine.look(stored.id).await?;
     let children = RunFilter { parent: Some(stored.id), limit: 100, ..RunFilter::default() };
-    let children = engine.reader().runs(&children).await?;
+    let children = seen(&app, &caller, children, 100).await?;
     let place = service.desk().place(stored.id, &stored.pipeline);
     let steps = look.plan.nodes.iter().zip(&look.facts).map(|(node, facts)| StepView::new(node, facts));
     let failed = failed_step(&look).and_then(|ix| look.plan.nodes.get(ix.index()));
@@ -248,7 +258,8 @@ pub(crate) async fn cancel(
     let stored = run(&app, &caller, &id).await?;
     let service = app.service();
     service.engine().cancel(stored.id, caller.name()).await?;
-    if stored.status == RunStatus::Queued {
+    // One that waited has ended; one that was started meanwhile gives back what it holds when it ends.
+    if stored.status == RunStatus::Queued && !service.engine().drives(stored.id) {
         service.desk().gone(stored.id);
     }
     service.audit().record(caller.name(), Action::RunCancel, &id, json!({})).await?;
@@ -454,7 +465,7 @@ fn step_why(
             .to_owned()
         })),
         StepStatus::Succeeded if facts.reused => {
-            text.push("succeeded without running: an earlier result was taken".to_owned())
+            text.push("succeeded without running: an earlier result was taken".to_owned());
         }
         status => text.push(format!("is {} in attempt {}", word(status), facts.attempts)),
     }

@@ -107,7 +107,7 @@ pub(crate) async fn show(
         step: StepView::new(node, facts),
         kind: match &node.work {
             Work::Kind { kind, .. } => Some(kind.name().to_owned()),
-            _ => None,
+            Work::Body { .. } => None,
         },
         outputs,
         attempts_log: attempts(&app, stored.id, node.ix).await?,

@@ -261,7 +261,7 @@ impl PlanView {
             ix: node.ix.0,
             kind: match &node.work {
                 Work::Kind { kind, .. } => Some(kind.name().to_owned()),
-                _ => None,
+                Work::Body { .. } => None,
             },
             section: match node.section {
                 Section::Main => "steps",

@@ -48,7 +48,7 @@ impl From<Foreign> for Fault {
         let message = foreign.to_string();
         match foreign {
             Foreign::Host(_) => Self::user("auth.host", message)
-                .help("use the address that the server listens on, or allow the name with `--allow-host NAME`"),
+                .help("use the address that the server listens on, or allow the name with `--host NAME`"),
             Foreign::Origin(_) | Foreign::Site => Self::user("auth.origin", message)
                 .help("send a token in the header `Authorization` from a program, not from a page of another server"),
         }

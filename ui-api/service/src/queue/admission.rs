@@ -78,8 +78,17 @@ impl Admission {
     /// Starts a run at once, if nothing is in its way and nobody who waits would be overtaken. It holds its slots then.
     pub fn enter(&mut self, candidate: &Candidate) -> bool {
         let Candidate { run, pipeline, ticket } = candidate;
-        let overtakes = self.lines.values().any(|line| line.ticket.priority >= ticket.priority);
-        if overtakes || self.block(ticket, &HashSet::new()).is_some() {
+        let overtakes = |line: &Line| {
+            let first = line.ticket.priority >= ticket.priority;
+            first
+                && match self.block(&line.ticket, &HashSet::new()) {
+                    // Who waits for its own group loses nothing.
+                    Some(Blocked::Group(_)) => false,
+                    Some(Blocked::Pool(_)) => line.ticket.pools.keys().any(|pool| ticket.pools.contains_key(pool)),
+                    Some(Blocked::Slots) | None => true,
+                }
+        };
+        if self.lines.values().any(overtakes) || self.block(ticket, &HashSet::new()).is_some() {
             return false;
         }
         self.hold(*run, pipeline.clone(), ticket.clone());
@@ -92,7 +101,7 @@ impl Admission {
     }
 
     /// Who may start now; it holds its slots from here on. `None`: nobody.
-    pub fn next(&mut self) -> Option<RunId> {
+    pub fn admit_next(&mut self) -> Option<RunId> {
         let mut jammed = HashSet::new();
         for key in self.order() {
             let Some(line) = self.lines.get_mut(&key) else { continue };

@@ -32,7 +32,7 @@ fn pooled(n: u64, slots: u32) -> Candidate {
 }
 
 fn all(admission: &mut Admission) -> Vec<RunId> {
-    std::iter::from_fn(|| admission.next()).collect()
+    std::iter::from_fn(|| admission.admit_next()).collect()
 }
 
 #[test]
@@ -61,7 +61,15 @@ fn nobody_enters_before_those_who_wait() {
     admission.push(plain(2, "p"));
     admission.ended(run(1));
     assert!(!admission.enter(&plain(3, "p")), "2 came first");
-    assert_eq!(admission.next(), Some(run(2)));
+    assert_eq!(admission.admit_next(), Some(run(2)));
+    let mut admission = Admission::new(limits(9));
+    assert!(admission.enter(&grouped(1, "a", 1)));
+    admission.push(grouped(2, "a", 1));
+    assert!(admission.enter(&plain(3, "p")), "2 waits for its group, not for a place");
+    assert!(admission.enter(&pooled(4, 4)));
+    admission.push(pooled(5, 4));
+    assert!(!admission.enter(&pooled(6, 1)), "5 came first");
+    assert!(admission.enter(&plain(7, "p")), "and wants slots that this one does not need");
 }
 
 #[test]
@@ -78,7 +86,7 @@ fn greater_priorities_come_first() {
     admission.push(plain(1, "p"));
     let urgent = Candidate { ticket: Ticket { priority: 5, ..Ticket::default() }, ..plain(2, "p") };
     admission.push(urgent);
-    assert_eq!(admission.next(), Some(run(2)));
+    assert_eq!(admission.admit_next(), Some(run(2)));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-/** Answering an approval: its prompt, its form, and what was shown when the answer was given. */
+/** Answering a question: its prompt, its form, and what was shown when the answer was given. */
 
 import { get, post, at } from "../api.js";
 import { h, put } from "../dom.js";
@@ -7,6 +7,18 @@ import { icon } from "../icons.js";
 import { may } from "../session.js";
 import { inputForm } from "./form.js";
 import { errorNote, note, toast } from "./notice.js";
+
+const DEFAULTS = { approve: "then it counts as approved", refuse: "then it counts as refused" };
+
+/** The server's prompt lists the fields of the form below the question; here the form itself says them. */
+const FIELD = /^ {2}[a-z_]\w* \(.+?\)(: .*)?$/i;
+
+/** What is asked, without the list of fields. @param {string} prompt @returns {string} */
+export function question(prompt) {
+  const lines = (prompt ?? "").split("\n");
+  while (lines.length > 1 && FIELD.test(lines[lines.length - 1])) lines.pop();
+  return lines.join("\n");
+}
 
 /**
  * The form for a wait; where the wait does not carry its form, the inbox does.
@@ -20,30 +32,33 @@ export function approvalForm(run, step, wait, onDone) {
   const box = h("div.stack");
   const answerBox = h("div.stack");
   const problem = h("div", { "aria-live": "polite" });
-  const after = wait.default === null || wait.default === undefined ? "" : `; then the answer is ${JSON.stringify(wait.default)}`;
-  put(box, note({ state: "waiting", testid: "approval", title: wait.prompt ?? "An answer is needed", text: wait.until ? h("span.muted.small", null, "Open until ", time(wait.until), after) : null }),
+  put(box, note({ state: "waiting", testid: "approval", title: h("span.prompt", null, question(wait.prompt) || "An answer is needed"), text: deadline(wait) }),
     may("operator") ? answerBox : h("p.muted.small", null, "Answering needs the role operator."), problem);
+  async function send(asked, answer, buttons) {
+    for (const button of buttons) button.disabled = true;
+    try {
+      await post(at("approvals", run, step), { shown: asked.shown, answer });
+      toast(answer.approved ? "Approved." : "Refused.");
+      document.dispatchEvent(new CustomEvent("millwork:approvals"));
+      onDone?.();
+      put(problem);
+      put(answerBox, h("p.muted", null, answer.approved ? "Approved; the run goes on." : "Refused; the step fails."));
+    } catch (error) {
+      // After a conflict the question may have changed: the new one has to be read before it is answered.
+      put(problem, errorNote(error, error.status === 409 ? () => { put(problem); load(); } : undefined));
+      for (const button of buttons) button.disabled = false;
+    }
+  }
   const build = (asked) => {
-    const form = inputForm(asked.form ?? [], asked.default && typeof asked.default === "object" ? asked.default : {});
-    const button = h("button.btn.main-action", { type: "submit", "data-testid": "approve" }, icon("approvals"), "Answer");
-    const submit = async (event) => {
+    const form = inputForm(asked.form ?? []);
+    const yes = h("button.btn.main-action", { type: "submit", "data-testid": "approve" }, icon("succeeded"), "Approve");
+    const no = h("button.btn.danger", { type: "button", "data-testid": "refuse", on: { click: () => send(asked, { approved: false }, [yes, no]) } }, icon("failed"), "Refuse");
+    const submit = (event) => {
       event.preventDefault();
-      const answer = form.read();
-      if (!answer) return;
-      button.disabled = true;
-      try {
-        await post(at("approvals", run, step), { shown: asked.shown, answer });
-        toast("Answered.");
-        document.dispatchEvent(new CustomEvent("millwork:approvals"));
-        onDone?.();
-        put(answerBox, h("p.muted", null, "Answered; the run goes on."));
-      } catch (error) {
-        // After a conflict the question may have changed: the new one has to be read before it is answered.
-        put(problem, errorNote(error, error.status === 409 ? () => { put(problem); load(); } : undefined));
-        button.disabled = false;
-      }
+      const values = form.read();
+      if (values) send(asked, { approved: true, values }, [yes, no]);
     };
-    put(answerBox, h("form.form", { novalidate: true, on: { submit } }, (asked.form ?? []).length ? form.node : null, h("div.actions", null, button)));
+    put(answerBox, h("form.form", { novalidate: true, on: { submit } }, (asked.form ?? []).length ? form.node : null, h("div.actions", null, yes, no)));
   };
   async function load() {
     try {
@@ -58,4 +73,10 @@ export function approvalForm(run, step, wait, onDone) {
   if (wait.form) build(wait);
   else if (may("operator")) load();
   return box;
+}
+
+function deadline(wait) {
+  if (!wait.until) return null;
+  const after = wait.default === null || wait.default === undefined ? "" : `; ${DEFAULTS[wait.default] ?? `then the answer is ${JSON.stringify(wait.default)}`}`;
+  return h("span.muted.small", null, "Open until ", time(wait.until), after);
 }

@@ -50,5 +50,7 @@ export function actionDialog({ title, body, action, danger, wide, testid, run })
     }
   });
   const dialog = openDialog({ title, body: form, foot: [cancel, act], wide, testid });
+  // Not the cross in the corner, which the browser would take, but what is to be filled in or pressed.
+  (form.querySelector("input, select, textarea") ?? act).focus();
   return dialog;
 }

@@ -43,7 +43,7 @@ function one(input, given) {
   const control = make(base, choices, start, optional);
   const { node, problem } = field({
     label: input.name, control, type, required: input.required,
-    hint: [input.description, input.default_text ? [input.description ? h("br") : null, "Left empty: ", h("code", null, input.default_text)] : null, base.startsWith("list<") && !choices.length ? [input.description || input.default_text ? h("br") : null, "One a line."] : null],
+    hint: [input.description, input.default_text ? [input.description ? h("br") : null, "Left empty: ", h("code", null, unquoted(input.default_text))] : null, base.startsWith("list<") && !choices.length ? [input.description || input.default_text ? h("br") : null, "One a line."] : null],
   });
   node.dataset.testid = `input-${input.name}`;
   const read = () => {
@@ -56,6 +56,9 @@ function one(input, given) {
   control.addEventListener("change", () => problem(read().problem));
   return { name: input.name, node, control, problem, read };
 }
+
+/** A default is given as it is written, with the quotes that YAML needs around an expression. */
+const unquoted = (text) => text.replace(/^(["'])(.*)\1$/s, "$2");
 
 const missing = (input) => (input.required ? { value: undefined, problem: "This is needed." } : { value: undefined, problem: null });
 

@@ -111,7 +111,7 @@ export class ItemsView {
     const item = this.#get(index);
     say(el.no, item ? `#${item.item}` : "…");
     setState(el.mark, item?.status ?? "pending", item ? undefined : "");
-    say(el.text, item?.fault ? item.fault.message : item?.outputs ? JSON.stringify(item.outputs) : "");
+    say(el.text, item?.fault ? item.fault.message : hasOutputs(item) ? JSON.stringify(item.outputs) : "");
     say(el.tries, item?.attempts > 1 ? `${item.attempts}×` : "");
     return el;
   }
@@ -122,11 +122,13 @@ export class ItemsView {
     const dialog = openDialog({
       title: `Item ${item.item}`, testid: "item-dialog",
       body: [stateMark(item.status), item.fault ? errorNote({ title: item.fault.message, code: item.fault.code, help: item.fault.help }) : null,
-        item.outputs ? h("pre.json", { tabindex: 0 }, json(item.outputs)) : empty("No outputs", "The item has none yet, or failed before it made any.")].filter(Boolean),
+        hasOutputs(item) ? h("pre.json", { tabindex: 0 }, json(item.outputs)) : empty("No outputs", "The item has none yet, or failed before it made any.")].filter(Boolean),
       foot: [h("button.btn", { type: "button", on: { click: () => { dialog.close(); this.onLog(item.item); } } }, "Log of the step")],
     });
   }
 }
+
+const hasOutputs = (item) => Boolean(item?.outputs && Object.keys(item.outputs).length);
 
 function row() {
   const no = h("span.mono.faint");

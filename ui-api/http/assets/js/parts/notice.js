@@ -24,11 +24,11 @@ export function note({ state, title, text, help, code, actions, testid }) {
  * @param {() => void} [again] offers to try once more
  */
 export function errorNote(error, again) {
-  const title = error.title ?? error.message ?? "Something went wrong";
-  const text = error.message !== title ? error.message : null;
+  // The title of a problem is only what HTTP calls its status; its detail, the message, says what went wrong.
+  const title = error.message || error.title || "Something went wrong";
   const places = (error.diagnostics ?? []).map((d) => h("div.small", null, h("code", null, `${d.file ?? ""}:${d.line}:${d.column} ${d.code}`), " ", quoted(d.message)));
   const retry = again ? [h("button.btn.small", { type: "button", on: { click: again } }, icon("again"), "Try again")] : [];
-  return note({ state: "error", title, text: [text, places], help: error.help, code: error.code, actions: retry, testid: "error" });
+  return note({ state: "error", title, text: places.length ? places : null, help: error.help, code: error.code, actions: retry, testid: "error" });
 }
 
 /**

@@ -15,17 +15,26 @@ import { jsonBlock, tableView } from "./table.js";
  * @returns {HTMLElement[]}
  */
 export function outputNodes(run, step, outputs, options = {}) {
-  return outputs.map((output) => h("section", { "data-testid": `output-${output.name}` },
+  return shownFirst(outputs).map((output) => h("section", { "data-testid": `output-${output.name}` },
     h("h3", null, output.name, " ", h("code.faint", null, short(output.type))),
     body(run, step, output, options)));
 }
 
+/** Every fan-out has a table of the items that failed: behind the rest, and only if there are some. */
+function shownFirst(outputs) {
+  const failed = outputs.filter((output) => output.name === FAILED && output.table?.rows !== 0);
+  return [...outputs.filter((output) => output.name !== FAILED), ...failed];
+}
+
 function body(run, step, output, options) {
-  if (output.table || output.preview_of) return tableView({ run, step, output: output.name, rows: output.table?.rows ?? null, charts: options.charts ?? true });
-  if (output.file) return fileNode(output.file);
+  if (output.preview_of) return h("div.stack", null, jsonBlock(output.value), h("p.small.muted", null, "Only the beginning: the value is too long to show."));
+  if (output.table) return tableView({ run, step, output: output.name, rows: output.table?.rows ?? null, charts: (options.charts ?? true) && output.name !== FAILED });
+  if (output.file) return fileNode(output.file, output.value?.path);
   if (output.value === null || output.value === undefined) return h("p.faint.small", null, "null");
   return jsonBlock(output.value);
 }
+
+const FAILED = "failed_items";
 
 /** A table's type lists its columns, which the preview shows better. */
 const short = (type) => (type?.startsWith("table<") ? "table" : type ?? "");
@@ -35,10 +44,13 @@ const isReport = (file) => /\.html?$/i.test(file?.name ?? "");
 
 /**
  * A file with a link to it; an HTML report is shown, in a frame that can do nothing.
- * @param {{artifact: string, bytes: number|null, name: string|null}} file
+ * @param {{artifact: string|null, bytes: number|null, name: string|null}} file
+ * @param {string} [path] where it lies
  */
-function fileNode(file) {
+function fileNode(file, path) {
   const name = file.name ?? file.artifact;
+  // A file that a step wrote to a place of its own is there, not here.
+  if (!file.artifact) return h("div.file-away", null, icon("audit"), h("code", null, path ?? name), h("span.faint.small", null, bytes(file.bytes)), h("span.faint.small", null, "on the server's disk; it is not kept with the run"));
   const base = at("artifacts", file.artifact);
   const link = h("a.btn.small", { href: url(base, { name }), download: name }, icon("download"), name, h("span.faint", null, bytes(file.bytes)));
   if (!isReport(file)) return link;
@@ -75,15 +87,16 @@ async function loadReports(detail, box) {
   const done = new Set(detail.steps.filter((step) => step.status === "succeeded").map((step) => step.id));
   const nodes = detail.plan.nodes.filter((node) => done.has(node.id));
   const withFiles = nodes.filter((node) => node.kind === "report" || (node.outputs ?? []).some((output) => /^file/.test(output.type))).slice(0, 12);
-  const tables = nodes.filter((node) => !node.for_each && (node.outputs ?? []).some((output) => /^table/.test(output.type))).slice(-4);
+  // What a check found wrong is told by the check; a table of it is no result.
+  const tables = nodes.filter((node) => node.kind !== "table.check" && !node.for_each && (node.outputs ?? []).some((output) => /^table/.test(output.type))).slice(-4);
   for (const node of withFiles) {
     const step = await get(at("runs", detail.id, "steps", node.id)).catch(() => null);
     const files = (step?.outputs ?? []).filter((output) => output.file);
-    if (files.length) box.append(stepCard(node.id, files.map((output) => fileNode(output.file))));
+    if (files.length) box.append(stepCard(node.id, files.map((output) => fileNode(output.file, output.value?.path))));
   }
   for (const node of tables) {
     const step = await get(at("runs", detail.id, "steps", node.id)).catch(() => null);
-    for (const output of (step?.outputs ?? []).filter((o) => o.table)) {
+    for (const output of (step?.outputs ?? []).filter((o) => o.table && o.name !== FAILED)) {
       box.append(stepCard(`${node.id}.${output.name}`, tableView({ run: detail.id, step: node.id, output: output.name, rows: output.table.rows, limit: 10, charts: true }), `${count(output.table.rows)} rows`));
     }
   }

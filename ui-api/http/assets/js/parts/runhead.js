@@ -2,7 +2,7 @@
 
 import { get, post, at } from "../api.js";
 import { h, put, say } from "../dom.js";
-import { count, duration, shortId, time } from "../format.js";
+import { count, dayAndTime, duration, exactly, shortId, time } from "../format.js";
 import { icon } from "../icons.js";
 import { may } from "../session.js";
 import { isOver, setState, stateMark } from "../states.js";
@@ -12,6 +12,9 @@ import { rerunDialog } from "./rerun.js";
 import { tookOf } from "./runlist.js";
 import { startDialog } from "./start.js";
 import { waitText } from "./steppanel.js";
+
+/** What the server calls itself where it says who drives a run. */
+const HERE = "this process";
 
 /** Keeps itself up to date from the RunDetails it is given. */
 export class RunHead {
@@ -39,12 +42,12 @@ export class RunHead {
     const { cause } = detail;
     this.#once("facts", [detail.owner, detail.parent, detail.status, detail.interval, cause], () => put(this.facts,
       h("span", null, h("code", { title: detail.id }, detail.id)),
-      h("span", null, "started ", time(detail.created_at)),
+      h("span", null, detail.status === "queued" ? "asked for " : "started ", time(detail.created_at)),
       this.took,
-      cause ? h("span", null, "by ", cause.text || cause.kind) : null,
+      cause ? causeNode(cause) : null,
       detail.interval ? h("span", null, "about ", intervalText(detail.interval)) : null,
-      detail.parent ? h("span", null, "part of ", h("a", { href: at("runs", detail.parent) }, shortId(detail.parent))) : null,
-      detail.owner && !isOver(detail.status) ? h("span", null, `in ${detail.owner}`) : null,
+      detail.parent && detail.parent !== cause?.run ? h("span", null, "part of ", h("a", { href: at("runs", detail.parent) }, shortId(detail.parent))) : null,
+      detail.owner && detail.owner !== HERE && !isOver(detail.status) ? h("span", null, `in ${detail.owner}`) : null,
       h("span", null, h("a", { href: at("pipelines", detail.pipeline) }, "pipeline"), detail.revision ? h("code.faint", { title: detail.revision }, ` ${detail.revision.slice(0, 8)}`) : null)));
     this.#once("actions", [detail.status], () => put(this.actions, this.#buttons(detail)));
     const waits = detail.steps.filter((step) => step.status === "waiting" && step.wait);
@@ -111,7 +114,14 @@ export class RunHead {
   }
 }
 
-function intervalText(interval) {
-  if (typeof interval === "string") return interval;
-  return interval.start ? [time(interval.start), " to ", time(interval.end)] : JSON.stringify(interval);
+/** Why a run was started; a run that led to it is a link. */
+function causeNode({ text, run }) {
+  const at_ = run ? text.indexOf(run) : -1;
+  if (at_ < 0) return h("span", null, text);
+  return h("span", null, text.slice(0, at_), h("a", { href: at("runs", run) }, shortId(run)), text.slice(at_ + run.length));
+}
+
+/** The time that a run is about, on the clocks of its zone. */
+function intervalText({ start, end, zone }) {
+  return h("span", { title: `${exactly(start)} to ${exactly(end)}` }, `${dayAndTime(start, zone)} to ${dayAndTime(end, zone)}${zone ? `, ${zone}` : ""}`);
 }

@@ -1,6 +1,6 @@
 /** Rows of schedules, and the backfill of one. */
 
-import { post, at } from "../api.js";
+import { post, at, offers } from "../api.js";
 import { h, keyed, put } from "../dom.js";
 import { dayAndTime, exactly, plural, time } from "../format.js";
 import { icon } from "../icons.js";
@@ -9,6 +9,8 @@ import { stateMark } from "../states.js";
 import { actionDialog } from "./dialog.js";
 import { field } from "./fields.js";
 import { attempt, toast } from "./notice.js";
+
+const BACKFILL = "/pipelines/{name}/schedules/{index}/backfill";
 
 /**
  * A table of schedules that is kept in place.
@@ -26,31 +28,61 @@ export function scheduleTable({ onChange, withPipeline = true }) {
         const said = JSON.stringify(schedule);
         if (tr.said === said) return;
         tr.said = said;
-        put(tr, cells(schedule, withPipeline, onChange));
+        put(tr, cells(schedule, withPipeline, onChange, false));
+        offers(BACKFILL).then((known) => known && tr.said === said && put(tr, cells(schedule, withPipeline, onChange, true)));
       });
     },
   };
 }
 
-function cells(schedule, withPipeline, onChange) {
+function cells(schedule, withPipeline, onChange, backfills) {
   const next = schedule.next ?? [];
   const act = (name, done) => attempt(async () => { await post(`${path(schedule)}/${name}`); onChange(); }, done);
   const buttons = may("operator") ? [
     h("button.btn.small", { type: "button", "data-testid": "pause", on: { click: () => (schedule.paused ? act("resume", "The schedule goes on.") : act("pause", "The schedule is paused.")) } }, icon(schedule.paused ? "play" : "paused"), schedule.paused ? "Resume" : "Pause"),
-    h("button.btn.small", { type: "button", "data-testid": "backfill", on: { click: () => backfillDialog(schedule, onChange) } }, "Backfill…"),
+    h("button.btn.small", { type: "button", "data-testid": "backfill", hidden: !backfills, on: { click: () => backfillDialog(schedule, onChange) } }, "Backfill…"),
   ] : [];
   return [
     withPipeline ? h("td.nowrap", null, h("a", { href: `${at("pipelines", schedule.pipeline)}?tab=schedules` }, schedule.pipeline)) : null,
-    h("td", { "data-label": "When" }, h("code", null, schedule.cron), h("div.small.muted", null, [schedule.description, schedule.timezone].filter(Boolean).join(", "))),
-    h("td", { "data-label": "Next" }, schedule.paused ? h("span.faint", null, "none while paused") : next.length ? [time(next[0]), next.length > 1 ? h("div.small.faint", { title: next.map(exactly).join("\n") }, `then ${next.slice(1, 3).map(dayAndTime).join("; ")}`) : null] : h("span.faint", null, "none")),
-    h("td.nowrap", { "data-label": "Last" }, schedule.last ? (schedule.last.run ? h("a", { href: at("runs", schedule.last.run) }, time(schedule.last.at)) : time(schedule.last.at)) : h("span.faint", null, "never")),
-    h("td", { "data-label": "If missed" }, String(schedule.catchup ?? ""), h("div.small.muted", null, schedule.overlap ? `overlap: ${schedule.overlap}` : "")),
+    h("td", { "data-label": "When" }, whenNode(schedule)),
+    h("td", { "data-label": "Next" }, schedule.paused ? h("span.faint", null, "none while paused") : next.length ? [time(next[0]), next.length > 1 ? h("div.small.faint", { title: next.map(exactly).join("\n") }, `then ${next.slice(1, 3).map((when) => dayAndTime(when)).join("; ")}`) : null] : h("span.faint", null, "none")),
+    h("td.nowrap", { "data-label": "Last" }, schedule.last ? lastNode(schedule.last) : h("span.faint", null, "never")),
+    h("td", { "data-label": "If missed" }, CATCHUP[schedule.catchup] ?? schedule.catchup, h("div.small.muted", null, OVERLAP[schedule.overlap] ?? schedule.overlap)),
     h("td", null, schedule.paused ? [stateMark("paused"), schedule.paused_by ? h("div.small.faint", null, `by ${schedule.paused_by}`) : null] : stateMark("ready", { text: "On" })),
     h("td", null, h("div.actions.nowrap", null, buttons)),
   ];
 }
 
 const path = (schedule) => at("pipelines", schedule.pipeline, "schedules", schedule.index);
+
+const CATCHUP = { none: "left out", latest: "the latest is run", all: "all are run" };
+const OVERLAP = { skip: "skipped while one runs", queue: "waits while one runs", cancel: "cancels the one before", allow: "beside the one before" };
+
+/** A cron line in words where that is easy, and the line itself. */
+function whenNode({ cron, timezone }) {
+  const words = cronWords(cron);
+  return [words ? h("span", null, words) : h("code", null, cron), h("div.small.muted", null, words ? [h("code", null, cron), " · "] : null, timezone)];
+}
+
+const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/** @param {string} cron @returns {string|null} */
+function cronWords(cron) {
+  const daily = /^(\d{1,2}) (\d{1,2}) \* \* (\*|[0-7]|1-5)$/.exec(cron);
+  if (daily) {
+    const at_ = `${daily[2].padStart(2, "0")}:${daily[1].padStart(2, "0")}`;
+    return `${daily[3] === "*" ? "Every day" : daily[3] === "1-5" ? "Monday to Friday" : `Every ${DAYS[Number(daily[3])]}`} at ${at_}`;
+  }
+  const minutes = /^\*\/(\d+) \* \* \* \*$/.exec(cron);
+  if (minutes) return `Every ${minutes[1]} minutes`;
+  const hourly = /^(\d{1,2}) \* \* \* \*$/.exec(cron);
+  return hourly ? `Every hour at :${hourly[1].padStart(2, "0")}` : null;
+}
+
+/** The last time, and its run or why it has none. */
+function lastNode({ at: when, run, why }) {
+  return [run ? h("a", { href: at("runs", run) }, time(when)) : time(when), !run && why ? h("div.small.faint", null, why) : null];
+}
 
 /** Times of a range, tried first, then run. */
 function backfillDialog(schedule, onDone) {

@@ -37,7 +37,7 @@ function lineNodes(line, no, problems) {
   return [
     h("div.src", { "data-line": no, data: state ? { state } : {} }, h("span.no", null, String(no)), h("span", null, problems.length ? underlined(line, problems[0]) : coloured(line))),
     problems.map((p) => h("div.diag", { data: { state: p.severity }, "data-testid": "diagnostic" }, icon(shape(p.severity)),
-      h("div", null, h("div", null, h("b", null, `${p.severity === "error" ? "Error" : "Warning"} ${p.code}`), " ", quoted(p.message)), p.help ? h("div.help", null, quoted(p.help)) : null))),
+      h("div", null, h("div", null, h("b", null, `${p.severity === "error" ? "Error" : "Warning"} ${p.code}`), " ", quoted(p.message)), p.suggestion ? h("div.help", null, "Did you mean ", h("code.quoted", null, p.suggestion.replacement), "?") : null, p.help ? h("div.help", null, quoted(p.help)) : null))),
   ];
 }
 

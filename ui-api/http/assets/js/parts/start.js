@@ -12,7 +12,7 @@ import { inputForm } from "./form.js";
  */
 export function startDialog(pipeline, given) {
   const form = inputForm(pipeline.inputs ?? [], given);
-  const priority = h("input.input", { type: "number", step: 1, placeholder: "0", "aria-label": "Priority" });
+  const priority = h("input.input", { type: "number", min: 0, step: 1, placeholder: "0", "aria-label": "Priority" });
   let key = freshKey();
   let sent = "";
   actionDialog({

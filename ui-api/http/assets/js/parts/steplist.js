@@ -87,6 +87,7 @@ export class StepList {
   #fill(row, index) {
     const step = this.shown[index];
     if (!step) return row;
+    row.classList.toggle("last", index === this.shown.length - 1);
     setState(row.mark, step.status);
     say(row.name, step.id);
     const node = this.options.kinds.get(step.id);

@@ -6,11 +6,16 @@ import { count, duration, time } from "../format.js";
 import { icon } from "../icons.js";
 import { isSettled, setState, stateMark } from "../states.js";
 import { may } from "../session.js";
-import { approvalForm } from "./approval.js";
+import { approvalForm, question } from "./approval.js";
 import { ItemsView } from "./items.js";
 import { errorNote, note } from "./notice.js";
 import { outputNodes } from "./outputs.js";
 import { rerunDialog } from "./rerun.js";
+
+const SKIPPED = {
+  condition: "its condition did not hold", upstream: "a step that it needs did not succeed",
+  not_selected: "it was not asked for", run_ending: "the run was ending",
+};
 
 /** Keeps itself up to date from the StepViews it is given. */
 export class StepPanel {
@@ -63,7 +68,7 @@ export class StepPanel {
       this.loadSoon();
       if (this.why.childElementCount) this.#askWhy(false);
     }
-    if (!before && ["failed", "skipped", "waiting", "pending"].includes(step.status)) this.#askWhy(false);
+    if (!before && ["skipped", "pending"].includes(step.status)) this.#askWhy(false);
   }
 
   close() {
@@ -86,7 +91,7 @@ export class StepPanel {
       if (this.closed) return;
       const outputs = detail.outputs ?? [];
       put(this.outputs, outputs.length ? outputNodes(this.options.run, this.step.id, outputs) : isSettled(this.step.status) ? h("p.faint.small", null, "No outputs.") : null);
-      const log = detail.attempts_log ?? [];
+      const log = whole(detail.attempts_log ?? []);
       put(this.log, log.length > 1 || log.some((one) => one.fault) ? attempts(log) : null);
     } catch (error) {
       if (!this.closed) put(this.outputs, errorNote(error, () => this.#load()));
@@ -105,10 +110,10 @@ export class StepPanel {
 
 /** What a step waits for. @param {any} wait @returns {any[]} */
 export function waitText(wait) {
-  if (wait.for === "until") return ["Waits until ", time(wait.at)];
+  if (wait.for === "until") return ["Waits until ", time(wait.until)];
   if (wait.for === "run") return ["Waits for ", h("a", { href: at("runs", wait.run) }, wait.run)];
   if (wait.for === "budget") return [`Waits for ${wait.resource}: the budget is used up`];
-  if (wait.for === "approval") return ["Waits for an answer: ", wait.prompt];
+  if (wait.for === "approval") return ["Waits for an answer: ", question(wait.prompt)];
   return [`Waits for ${wait.for}`];
 }
 
@@ -120,11 +125,18 @@ function facts(step, node) {
     ["Took", step.took_s !== null && step.took_s !== undefined ? duration(step.took_s) : null],
     ["Rows", step.rows !== null && step.rows !== undefined ? count(step.rows) : null],
     ["Taken over", step.reused ? "from an earlier run; nothing was done again" : null],
-    ["Skipped", step.skip_reason],
+    ["Skipped", SKIPPED[step.skip_reason] ?? step.skip_reason],
     ["Effect", node?.effect === "external" ? "acts on something outside" : null],
     ["Defined", node?.line ? `line ${node.line}` : null],
   ];
   return rows.filter(([, value]) => value).map(([name, value]) => [h("dt", null, name), h("dd", null, value)]);
+}
+
+/** An attempt that waited and went on is told as one. */
+function whole(log) {
+  const byNo = new Map();
+  for (const one of log) byNo.set(one.attempt, byNo.has(one.attempt) ? { ...one, started_at: byNo.get(one.attempt).started_at } : one);
+  return [...byNo.values()];
 }
 
 function attempts(log) {

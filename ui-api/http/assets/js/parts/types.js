@@ -3,7 +3,7 @@
 const CHECKS = {
   int: [/^[+-]?\d+$/, "A whole number, such as 42."],
   date: [/^\d{4}-\d\d-\d\d$/, "A date, such as 2026-01-31."],
-  timestamp: [/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/, "A time, such as 2026-01-31T06:00:00Z."],
+  timestamp: [/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, "A time with seconds and zone, such as 2026-01-31T06:00:00Z."],
   duration: [/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$|^P/, "A duration, such as 90s, 10m or 1h30m."],
 };
 const good = (value) => ({ value, problem: null });

@@ -59,7 +59,7 @@ class PipelinePage {
     const { view } = this;
     say(this.lead, view.description ?? "");
     this.start.disabled = !view.revision && view.state !== "ready";
-    put(this.mark, view.state === "broken" ? stateMark("broken", { pill: true, text: plural(view.errors, "error") }) : view.state === "checking" ? stateMark("checking", { pill: true }) : view.warnings ? stateMark("warning", { pill: true, text: plural(view.warnings, "warning") }) : null);
+    put(this.mark, view.state === "broken" ? stateMark("broken", { pill: true, text: plural(view.errors, "error") }) : view.warnings ? stateMark("warning", { pill: true, text: plural(view.warnings, "warning") }) : null);
     put(this.facts, h("code", null, view.path), view.revision ? h("span", null, "revision ", h("code", { title: view.revision }, view.revision.slice(0, 8))) : null,
       view.concurrency ? h("span", null, `at most ${view.concurrency.limit} at once in “${view.concurrency.group}”, then ${view.concurrency.on_conflict}`) : null,
       (view.triggers ?? []).map((trigger) => h("span.tag", { title: trigger.kind }, trigger.text)));
@@ -92,12 +92,13 @@ class PipelinePage {
   }
 
   async #graph(card) {
+    if (!this.view.revision) return put(card, empty("There is no graph while the text has errors", "Once it passes its check, the steps are drawn here."));
     try {
       const plan = await get(`${at("pipelines", this.name)}/plan`);
       this.drawing = makeGraph(plan, (id) => this.#showStep(plan.nodes.find((node) => node.id === id)));
       put(card, this.drawing.node);
     } catch (error) {
-      put(card, this.view.revision ? errorNote(error, () => this.#graph(card)) : empty("There is no graph while the text has errors", "Once it passes its check, the steps are drawn here."));
+      put(card, errorNote(error, () => this.#graph(card)));
     }
   }
 
@@ -129,7 +130,7 @@ class PipelinePage {
 
   #runs() {
     const list = runList("Runs");
-    const none = h("div", { hidden: true }, empty("No run yet", may("operator") ? "Press Start run, above." : "Starting one needs the role operator."));
+    const none = h("div", { hidden: true }, empty("No run yet", !may("operator") ? "Starting one needs the role operator." : h("span", null, "One is started with Start run, above, or by its schedules and triggers.")));
     const paged = pagedList({
       path: "/runs", limit: 25, query: () => ({ pipeline: this.name }),
       show(items) { fillRuns(list, items, { hidePipeline: true }); none.hidden = items.length > 0; },

@@ -38,7 +38,7 @@ function fillRow(li, p) {
   const said = JSON.stringify(p);
   if (li.said === said) return;
   li.said = said;
-  const mark = p.state === "broken" ? stateMark("broken", { text: plural(p.errors, "error") }) : p.state === "checking" ? stateMark("checking") : p.warnings ? stateMark("warning", { text: plural(p.warnings, "warning") }) : null;
+  const mark = p.state === "broken" ? stateMark("broken", { text: plural(p.errors, "error") }) : p.warnings ? stateMark("warning", { text: plural(p.warnings, "warning") }) : null;
   // Every pipeline can be started by hand; that need not be said of each.
   const triggers = (p.triggers ?? []).filter((trigger) => trigger.kind !== "manual");
   put(li.firstElementChild,

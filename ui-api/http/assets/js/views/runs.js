@@ -1,6 +1,7 @@
 /** All runs, with filters that stand in the address. */
 
-import { h, later } from "../dom.js";
+import { get } from "../api.js";
+import { h, later, put } from "../dom.js";
 import { Live } from "../live.js";
 import { setQuery } from "../router.js";
 import { word } from "../states.js";
@@ -26,7 +27,14 @@ export default function runs(place) {
       none.replaceChildren(filtered ? empty("No run is like that", "Take a filter away to see more.") : empty("No run yet", h("span", null, "Open a ", h("a", { href: "/pipelines" }, "pipeline"), " and press Start run.")));
     },
   });
-  const search = searchField({ label: "Only runs of the pipeline", value: query.get("pipeline") ?? "", onInput: (text) => setQuery({ pipeline: text || null }) });
+  // The server takes a whole name; what is typed counts once it is one, or when Enter is pressed.
+  let names = new Set();
+  const setPipeline = (text) => text !== (query.get("pipeline") ?? "") && setQuery({ pipeline: text || null });
+  const search = searchField({ label: "Only runs of the pipeline", value: query.get("pipeline") ?? "", onInput: (text) => (!text || names.has(text)) && setPipeline(text) });
+  const known = h("datalist", { id: "run-pipelines" });
+  search.input.setAttribute("list", known.id);
+  search.input.addEventListener("change", () => setPipeline(search.input.value.trim()));
+  get("/pipelines", { limit: 500 }).then(({ items }) => { names = new Set(items.map((item) => item.name)); put(known, items.map((item) => h("option", { value: item.name }))); }, () => null);
   const buttons = new Map(STATES.map((state) => [state, h("button.btn.small", { type: "button", "data-testid": `filter-${state}`, on: { click: () => toggle(state) } }, word(state))]));
   const children = h("input", { type: "checkbox", on: { change: () => setQuery({ children: children.checked ? "1" : null }) } });
   function toggle(state) {
@@ -44,7 +52,7 @@ export default function runs(place) {
   return {
     title: "Runs",
     node: h("div.page", null, pageHead({ title: "Runs" }),
-      h("div.bar", null, h("div.grow", null, search.node), h("div.bar", { role: "group", "aria-label": "Only runs that are" }, [...buttons.values()]), h("label.check.small", null, children, "With runs of runs")),
+      h("div.bar", null, h("div.grow", null, search.node, known), h("div.bar", { role: "group", "aria-label": "Only runs that are" }, [...buttons.values()]), h("label.check.small", null, children, "With child runs")),
       h("section.card", null, list, none, paged.node)),
     ready: paged.restart(),
     update(now) { query = now.query; showFilters(); paged.restart(); },

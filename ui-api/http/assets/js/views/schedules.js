@@ -1,6 +1,6 @@
 /** All schedules, and the backfills under way. */
 
-import { get, at, remove } from "../api.js";
+import { get, at, offers, remove } from "../api.js";
 import { h, keyed, put } from "../dom.js";
 import { count, time } from "../format.js";
 import { may } from "../session.js";
@@ -15,9 +15,9 @@ const RENEW_MS = 10_000;
 export default function schedules() {
   const none = h("div", { hidden: true }, empty("No schedule yet", h("span", null, "Write ", h("code", null, 'on: {schedule: [{cron: "0 2 * * *", timezone: Europe/Berlin}]}'), " into a pipeline.")));
   const reload = () => { paged.reload(); loadBackfills(backfills); };
+  const backfills = h("section.card", { hidden: true, "data-testid": "backfills" });
   const table = scheduleTable({ onChange: reload });
   const paged = pagedList({ path: "/schedules", query: () => ({}), limit: 100, show(items) { table.fill(items); none.hidden = items.length > 0; table.node.hidden = items.length === 0; } });
-  const backfills = h("section.card", { hidden: true, "data-testid": "backfills" });
   const timer = setInterval(() => !document.hidden && reload(), RENEW_MS);
   loadBackfills(backfills);
   return {
@@ -29,6 +29,7 @@ export default function schedules() {
 }
 
 async function loadBackfills(card) {
+  if (!(await offers("/backfills"))) return;
   const { items } = await get("/backfills").catch(() => ({ items: [] }));
   card.hidden = items.length === 0;
   if (!card.firstChild) put(card, h("header", null, h("h2", null, "Backfills")), h("ul.rows"));

@@ -30,7 +30,7 @@ function row(token, paged) {
     title: `Take back ${token.name}?`, action: "Take back", danger: true, body: [h("p", null, "Whoever uses it is refused from now on. This can't be undone.")],
     run: async () => { await remove(at("tokens", token.id)); toast("The token is taken back."); paged.reload(); },
   });
-  return h("tr", null, h("td", null, h("b", null, token.name), h("div.small.faint", null, token.id)), h("td", { "data-label": "Role" }, token.role, token.rate ? h("div.small.faint", null, `${count(token.rate.per_minute)} a minute`) : null),
+  return h("tr", null, h("td", null, h("b", null, token.name), h("div.small.faint", null, token.id)), h("td", { "data-label": "Role" }, token.role, token.per_minute ? h("div.small.faint", null, `${count(token.per_minute)} a minute`) : null),
     h("td", { "data-label": "Pipelines" }, token.pipelines?.length ? token.pipelines.map((p) => h("code.tag", null, p)) : h("span.faint", null, "all")),
     h("td", { "data-label": "Made" }, time(token.created_at)), h("td", { "data-label": "Runs out" }, token.expires_at ? time(token.expires_at) : h("span.faint", null, "never")),
     h("td", { "data-label": "Last used" }, token.last_used_at ? time(token.last_used_at) : h("span.faint", null, "never")), h("td", null, h("button.btn.small.danger", { type: "button", on: { click: revoke } }, "Take back")));
