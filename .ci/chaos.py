@@ -265,8 +265,7 @@ class Client:
 class Stream:
     """Follows a stream of events over as many connections as it takes.
 
-    An id stands behind the last event of what was recorded at once. Events after the last id are not taken over where
-    the connection breaks: they come again.
+    Where a connection breaks, what came without an id behind it is not taken over: it comes again.
     """
 
     def __init__(self, client, path, first=None):
@@ -336,10 +335,16 @@ class Stream:
 
     def rises(self):
         """Where an id does not follow the one before. The one of `end` is that of the last event."""
-        places = [[int(part.partition(":")[2]) for part in one.split(";")] for one in self.ids]
+        places = [[place(part.partition(":")[2]) for part in one.split(";")] for one in self.ids]
         if self.ended:
             places = places[:-1]
         return [(a, b) for a, b in zip(places, places[1:]) if b <= a]
+
+
+def place(text):
+    """`12.1` stands inside of what `12` is the end of."""
+    whole, _, part = text.partition(".")
+    return int(whole), int(part) if part else sys.maxsize
 
 
 class Ledger:
@@ -824,7 +829,7 @@ def chaos(args, rng, server, client, ledger, effects):
     again = ", ".join(f"{number} {what}" for what, number in sorted(ledger.again.items()))
     torn = sum(stream.torn for stream in ledger.streams)
     print(f"connections broke {client.broken} times; told at the second try that the first had come through: {again};")
-    print(f"{torn} events came in parts of commits, and again; {judge.repeated} effects came again with their key")
+    print(f"{torn} events came without an id behind them, and again; {judge.repeated} effects came again with their key")
     for text in client.wrong[:50]:
         print(f"- {text}")
     verdict = f"{len(client.wrong)} differences" if client.wrong else "all ledgers agree"

@@ -17,6 +17,7 @@ mod keep;
 mod load;
 mod logs;
 mod park;
+mod permits;
 mod recompute;
 mod runtime;
 mod scrub;

@@ -2,10 +2,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
-use tokio::{
-    runtime::{Builder, Handle, Runtime},
-    sync::Semaphore,
-};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -17,6 +14,7 @@ use super::{
     identity::identity,
     keep::{self, Kept, Outputs},
     load,
+    permits::Permits,
     slot::{Slot, Stragglers, Timers},
 };
 use crate::{
@@ -107,7 +105,7 @@ pub struct Executor(Arc<Inner>);
 
 struct Inner {
     runtime: Option<Runtime>,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     deps: Arc<Deps>,
     stragglers: Stragglers,
 }
@@ -124,7 +122,7 @@ impl Executor {
             .enable_all()
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
-        let permits = Arc::new(Semaphore::new(max_parallel.max(1)));
+        let permits = Permits::new(max_parallel.max(1));
         Ok(Self(Arc::new(Inner {
             runtime: Some(runtime),
             permits,
@@ -163,7 +161,7 @@ impl Executor {
             attempt = envelope.attempt
         );
         let work = async move {
-            let slot = Slot::acquire(permits, cancel, stragglers, timers).await;
+            let slot = Slot::acquire(permits, envelope.run, cancel, stragglers, timers).await;
             let ended = match (&slot, envelope.item) {
                 (None, None) => stopped(envelope),
                 (None, Some(_)) => Report::ItemEnded { envelope, end: ItemEnd::Cancelled, row: None },
@@ -188,7 +186,7 @@ impl Drop for Inner {
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("free", &self.0.permits.available_permits()).finish_non_exhaustive()
+        f.debug_struct("Executor").field("free", &self.0.permits.free()).finish_non_exhaustive()
     }
 }
 

@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::guard::lock;
-use crate::model::{Clock, Fault, Sleep, Timestamp};
+use super::{
+    guard::lock,
+    permits::{Permit, Permits},
+};
+use crate::model::{Clock, Fault, RunId, Sleep, Timestamp};
 
 /// Steps that were told to stop and did not, by a number of their own.
 #[derive(Debug, Clone, Default)]
@@ -46,8 +46,9 @@ pub(crate) struct Slot {
 
 #[derive(Debug)]
 struct Shared {
-    permits: Option<Arc<Semaphore>>,
-    held: Mutex<Option<Arc<OwnedSemaphorePermit>>>,
+    /// Where permits come from, and for which run.
+    permits: Option<(Permits, RunId)>,
+    held: Mutex<Option<Arc<Permit>>>,
     stragglers: Stragglers,
     timers: Timers,
 }
@@ -64,14 +65,15 @@ pub(crate) struct Timers {
 impl Slot {
     /// Waits for a permit. `None`: the attempt was stopped before it began.
     pub(crate) async fn acquire(
-        permits: Arc<Semaphore>,
+        permits: Permits,
+        run: RunId,
         cancel: CancellationToken,
         stragglers: Stragglers,
         timers: Timers,
     ) -> Option<Self> {
-        let permit = permit(&permits, &cancel).await.ok()?;
+        let permit = permit(&permits, run, &cancel).await.ok()?;
         let held = Mutex::new(Some(Arc::new(permit)));
-        let shared = Shared { permits: Some(permits), held, stragglers, timers };
+        let shared = Shared { permits: Some((permits, run)), held, stragglers, timers };
         Some(Self { cancel, shared: Arc::new(shared) })
     }
 
@@ -117,8 +119,8 @@ impl Slot {
 
     /// Takes a permit again after [`Slot::release`].
     pub(crate) async fn reacquire(&self) -> Result<(), Fault> {
-        if let Some(permits) = &self.shared.permits {
-            let permit = permit(permits, &self.cancel).await?;
+        if let Some((permits, run)) = &self.shared.permits {
+            let permit = permit(permits, *run, &self.cancel).await?;
             *lock(&self.shared.held) = Some(Arc::new(permit));
         }
         Ok(())
@@ -141,11 +143,11 @@ impl Slot {
     }
 }
 
-async fn permit(permits: &Arc<Semaphore>, cancel: &CancellationToken) -> Result<OwnedSemaphorePermit, Fault> {
+async fn permit(permits: &Permits, run: RunId, cancel: &CancellationToken) -> Result<Permit, Fault> {
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Fault::cancelled()),
-        permit = permits.clone().acquire_owned() => permit.map_err(|_| Fault::cancelled()),
+        permit = permits.acquire(run) => Ok(permit),
     }
 }
 
@@ -154,7 +156,7 @@ async fn permit(permits: &Arc<Semaphore>, cancel: &CancellationToken) -> Result<
 pub(crate) struct Hold {
     pub number: u64,
     stragglers: Stragglers,
-    _permit: Option<Arc<OwnedSemaphorePermit>>,
+    _permit: Option<Arc<Permit>>,
 }
 
 impl Drop for Hold {

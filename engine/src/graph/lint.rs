@@ -4,7 +4,7 @@ use super::{Section, draft::Draft, walk::each_expr};
 use crate::{
     diag::{Code, Diagnostic},
     expr::{Expr, Root},
-    spec::{Order, PipelineSpec},
+    spec::{Order, PipelineSpec, TriggerSpec},
     step::Effect,
 };
 
@@ -81,7 +81,14 @@ pub(super) fn unused(spec: &PipelineSpec, drafts: &[Draft], problems: &mut Vec<D
             problems.push(Diagnostic::new(Code::UnusedInput, input.span, message).help("remove it, or use it"));
         }
     }
-    for secret in &spec.secrets {
+    let signs = |secret: &str| {
+        let hooks = spec.triggers.iter().filter_map(|trigger| match &trigger.value {
+            TriggerSpec::Webhook(hook) => hook.secret.as_deref(),
+            _ => None,
+        });
+        hooks.into_iter().any(|named| named == secret)
+    };
+    for secret in spec.secrets.iter().filter(|secret| !signs(&secret.value)) {
         if !used.contains(&Root::Secret(secret.value.clone())) {
             let message = format!("nothing reads the secret `{}`", secret.value);
             problems.push(Diagnostic::new(Code::UnusedSecret, secret.span, message).help("remove it, or use it"));

@@ -204,6 +204,7 @@ pages! {
     "serve.folder" User "What is to be served is no folder: name the folder with the pipelines.";
     "serve.open" User "The address can be reached from other machines and there is no token: make one with `millwork token create`, or listen on 127.0.0.1.";
     "serve.running" User "Another server has the state open: stop it, or give this one another `--home`.";
+    "service.starting" External "The service has just begun and still reads the pipelines: ask again in a moment; `GET /readyz` says when it is ready.";
     "shell.absent" Internal "Nothing is recorded of a command that ended.";
     "shell.config" User "The configuration of a `shell` step is wrong.";
     "shell.cwd" User "The working folder of a `shell` step is not there: `cwd` is taken from the pipeline's folder.";

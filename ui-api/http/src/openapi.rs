@@ -69,6 +69,7 @@ pub(crate) fn split() -> (Router<App>, openapi::OpenApi) {
         .routes(routes!(steps::show))
         .routes(routes!(steps::items))
         .routes(routes!(steps::table))
+        .routes(routes!(steps::file))
         .routes(routes!(artifacts::show))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::answer))

@@ -146,6 +146,7 @@ impl IntoResponse for Problem {
         if status.is_server_error() {
             tracing::warn!(%fault, "a request failed");
         }
+        let retry_after = retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
         let later = retry_after.is_some() || fault.retry != Retry::Never || status == StatusCode::SERVICE_UNAVAILABLE;
         let body = ProblemBody {
             title: status.canonical_reason().unwrap_or("Error").to_owned(),

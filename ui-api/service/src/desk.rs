@@ -13,7 +13,7 @@ use millwork_engine::{
     Engine, Prepared, RunHandle, Started,
     model::{Clock, Fault, FaultCode, Group, RunId, RunStatus, Timestamp},
     spec::OnConflict,
-    store::RunFilter,
+    store::{Request, RequestKind, RunFilter},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -254,6 +254,12 @@ impl Desk {
 
     /// Goes on with a run that an earlier process or the queue left.
     async fn drive(self: &Arc<Self>, run: RunId) {
+        if let Some(by) = self.called_off(run).await {
+            if let Err(fault) = self.engine.cancel(run, &by).await {
+                tracing::warn!(%run, %fault, "a run that was called off while it waited is not cancelled");
+            }
+            return self.free(run);
+        }
         let view = self.engine.reader().run(run).await;
         let resumed = match view {
             Ok(view) => self.engine.resume(run, "the service").await.map(|handle| (handle, view.pipeline)),
@@ -268,6 +274,17 @@ impl Desk {
                 self.free(run);
             }
         }
+    }
+
+    /// Who asked from another process for the end of a run that waits: nobody drives it, so that nobody else hears it.
+    async fn called_off(&self, run: RunId) -> Option<String> {
+        let reader = self.engine.reader();
+        if reader.run(run).await.ok()?.status != RunStatus::Queued {
+            return None;
+        }
+        let requests = reader.requests(run, 0).await.ok()?;
+        let stop = |request: &Request| matches!(request.kind, RequestKind::Cancel | RequestKind::Interrupt);
+        requests.into_iter().find(stop).map(|request| request.by)
     }
 
     /// Resumes an interrupted or failed run for somebody.

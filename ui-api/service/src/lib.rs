@@ -11,4 +11,4 @@ mod service;
 pub mod ticker;
 pub mod triggers;
 
-pub use service::{Service, ServiceOptions};
+pub use service::{Service, ServiceOptions, starting};

@@ -44,6 +44,12 @@ pub struct ServiceOptions {
     pub limits: Limits,
 }
 
+/// The fault of what cannot be told yet, because the pipelines are still being read.
+pub fn starting() -> Fault {
+    Fault::external("service.starting", "the service has just begun, and is still reading the pipelines")
+        .help("ask again in a moment; `GET /readyz` says when all are read")
+}
+
 /// A running service.
 #[derive(Debug)]
 pub struct Service {

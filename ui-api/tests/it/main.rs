@@ -11,5 +11,6 @@ mod owners;
 mod program;
 mod schedules;
 mod selftest;
+mod serve;
 mod shown;
 mod signals;

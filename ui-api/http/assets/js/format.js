@@ -94,3 +94,25 @@ export function json(value) {
   const line = JSON.stringify(value);
   return line === undefined ? "" : line.length <= 80 ? line : JSON.stringify(value, null, 2);
 }
+
+/** What starts a pipeline, as one line. @param {{kind: string, text: string}} trigger @returns {string} */
+export function triggerText({ kind, text }) {
+  const [, cron, zone] = (kind === "schedule" && /^(.+) \((.+)\)$/.exec(text)) || [];
+  const words = cron ? cronWords(cron) : null;
+  return words ? `${words}, ${zone}` : text;
+}
+
+const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/** A line of cron in words, where that is easy. @param {string} cron @returns {string|null} */
+export function cronWords(cron) {
+  const daily = /^(\d{1,2}) (\d{1,2}) \* \* (\*|[0-7]|1-5)$/.exec(cron);
+  if (daily) {
+    const clockTime = `${daily[2].padStart(2, "0")}:${daily[1].padStart(2, "0")}`;
+    return `${daily[3] === "*" ? "Every day" : daily[3] === "1-5" ? "Monday to Friday" : `Every ${DAYS[Number(daily[3])]}`} at ${clockTime}`;
+  }
+  const minutes = /^\*\/(\d+) \* \* \* \*$/.exec(cron);
+  if (minutes) return `Every ${minutes[1]} minutes`;
+  const hourly = /^(\d{1,2}) \* \* \* \*$/.exec(cron);
+  return hourly ? `Every hour at :${hourly[1].padStart(2, "0")}` : null;
+}

@@ -4,7 +4,7 @@ import { get, post, remove, setCsrf } from "./api.js";
 
 const RANK = { viewer: 0, operator: 1, admin: 2 };
 
-/** @type {{actor: string, role: string, csrf: string|null, open: boolean, version: string, home: string, expires_at: string|null}|null} */
+/** @type {{actor: string, role: string, csrf: string|null, open: boolean, version: string, home: string, folder: string, expires_at: string|null}|null} */
 let current = null;
 
 /** The session, or null before sign-in. */

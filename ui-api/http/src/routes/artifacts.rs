@@ -25,7 +25,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(crate) struct As {
     /// The name to save it under.
-    name: Option<String>,
+    pub name: Option<String>,
     /// Whether it is to be shown rather than saved, in a sandbox.
     view: Option<u8>,
 }
@@ -76,13 +76,28 @@ pub(crate) async fn show(
     let artifact = ArtifactId(digest);
     let store = app.service().engine().artifacts();
     let path = store.local_path(artifact).ok_or_else(missing)?;
-    let mut file = tokio::fs::File::open(&path).await.map_err(|_| missing())?;
-    let bytes = file.metadata().await.map_err(|_| missing())?.len();
-    let tag = format!("\"{digest}\"");
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes()) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    send(&path, &format!("\"{digest}\""), &id, how, &headers).await
+}
+
+/// A file, or a range of it, for a browser that may not take it for a page of this server. `what` names it in problems.
+pub(crate) async fn send(
+    path: &std::path::Path,
+    tag: &str,
+    what: &str,
+    how: As,
+    headers: &HeaderMap,
+) -> Answer<Response> {
+    let missing = || Problem::missing("file", what);
+    let mut file = tokio::fs::File::open(path).await.map_err(|_| missing())?;
+    let meta = file.metadata().await.map_err(|_| missing())?;
+    if !meta.is_file() {
+        return Err(missing());
     }
-    let name: String = how.name.unwrap_or_else(|| format!("{id}.bin"));
+    let bytes = meta.len();
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag.to_owned())]).into_response());
+    }
+    let name: String = how.name.unwrap_or_else(|| format!("{what}.bin"));
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).collect();
     let view = how.view == Some(1);
@@ -91,14 +106,14 @@ pub(crate) async fn show(
         Some(Err(())) => {
             let all = format!("bytes */{bytes}");
             let status = StatusCode::RANGE_NOT_SATISFIABLE;
-            let problem = Problem::rejected(status, format!("the range is outside of the {bytes} bytes of {id}"));
+            let problem = Problem::rejected(status, format!("the range is outside of the {bytes} bytes of {what}"));
             return Ok(([(header::CONTENT_RANGE, all)], problem).into_response());
         }
         Some(Ok((first, last))) => (StatusCode::PARTIAL_CONTENT, first, last),
         None => (StatusCode::OK, 0, bytes.saturating_sub(1)),
     };
     let broken =
-        |e: std::io::Error| Problem::from(Fault::external("artifact.read", format!("{id} cannot be read: {e}")));
+        |e: std::io::Error| Problem::from(Fault::external("artifact.read", format!("{what} cannot be read: {e}")));
     file.seek(SeekFrom::Start(first)).await.map_err(broken)?;
     let length = if bytes == 0 { 0 } else { last - first + 1 };
     let mut response = (status, Body::from_stream(ReaderStream::new(file.take(length)))).into_response();
@@ -111,7 +126,7 @@ pub(crate) async fn show(
     set(header::CONTENT_TYPE, kind(&name).to_owned());
     set(header::CONTENT_LENGTH, length.to_string());
     set(header::ACCEPT_RANGES, "bytes".to_owned());
-    set(header::ETAG, tag);
+    set(header::ETAG, tag.to_owned());
     let how = if view { "inline" } else { "attachment" };
     set(header::CONTENT_DISPOSITION, format!("{how}; filename=\"{name}\""));
     // What a run wrote may not act as a page of this server.

@@ -35,7 +35,11 @@ use crate::{
 /// A pipeline that the caller may know of.
 pub(crate) fn pipeline<N: Needs>(app: &App, caller: &Caller<N>, name: &str) -> Answer<Arc<Entry>> {
     caller.may(name)?;
-    app.service().catalog().get(name).ok_or_else(|| Problem::missing("pipeline", name))
+    match app.service().catalog().get(name) {
+        Some(entry) => Ok(entry),
+        None if app.service().catalog().is_loaded() => Err(Problem::missing("pipeline", name)),
+        None => Err(millwork_service::starting().into()),
+    }
 }
 
 /// A run that the caller may know of.

@@ -424,7 +424,12 @@ pub(crate) async fn why(
         }
     }
     if text.is_empty() {
-        text.push(format!("it is {}", word(stored.status)));
+        let word = word(stored.status);
+        text.push(match stored.status {
+            RunStatus::Succeeded | RunStatus::Failed => format!("it {word}"),
+            RunStatus::Cancelled | RunStatus::Interrupted => format!("it was {word}"),
+            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => format!("it is {word}"),
+        });
     }
     Ok(Json(WhyView { text, step: about.step }))
 }

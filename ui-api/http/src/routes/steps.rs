@@ -17,7 +17,10 @@ use millwork_engine::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::run;
+use super::{
+    artifacts::{As, send},
+    run,
+};
 use crate::{
     app::App,
     guard::{Caller, Read},
@@ -99,10 +102,15 @@ pub(crate) async fn show(
     let engine = app.service().engine();
     let look = engine.look(stored.id).await?;
     let (node, facts) = find(&look, &step)?;
-    let outputs = match facts.stored {
+    let mut outputs: Vec<OutputView> = match facts.stored {
         Some(_) => engine.outputs(stored.id, &step).await?.iter().map(|(n, v)| OutputView::new(n, v)).collect(),
         None => Vec::new(),
     };
+    for output in &mut outputs {
+        if let Some(file) = &mut output.file {
+            file.url = format!("/api/v1/runs/{}/steps/{step}/file/{}", stored.id, output.name);
+        }
+    }
     Ok(Json(StepDetail {
         step: StepView::new(node, facts),
         kind: match &node.work {
@@ -229,6 +237,37 @@ pub(crate) async fn table(
     }
     let view = RowsView { columns: columns(&table.schema), rows: rows(&batches), offset, total: table.rows };
     Ok(Json(view).into_response())
+}
+
+/// A file that a step gave, or a range of it: what was kept of it, or the file itself where it was written to.
+#[utoipa::path(get, path = "/runs/{id}/steps/{step}/file/{output}", tag = "steps", params(("id" = String, Path, description = "the run"), ("step" = String, Path, description = "the step"), ("output" = String, Path, description = "the output"), As, ("Range" = Option<String>, Header, description = "one range of bytes")), responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 206, body = Vec<u8>, content_type = "application/octet-stream"), (status = 304, description = "as it was"), (status = 416, description = "the range is outside"), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn file(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Path((id, step, output)): Path<(String, String, String)>,
+    Query(mut how): Query<As>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let stored = run(&app, &caller, &id).await?;
+    let engine = app.service().engine();
+    let outputs = engine.outputs(stored.id, &step).await?;
+    let found = outputs.iter().find(|(name, _)| name.as_str() == output).map(|(_, value)| value);
+    let file = match found {
+        Some(Value::File(file)) => file,
+        Some(_) => return Err(Problem::bad(format!("`{output}` is no file"))),
+        None => return Err(Problem::missing("output", &output)),
+    };
+    how.name.get_or_insert_with(|| file.path.rsplit('/').next().unwrap_or_default().to_owned());
+    let kept = file.artifact.and_then(|artifact| engine.artifacts().local_path(artifact));
+    let path = match kept {
+        Some(path) => path,
+        None => engine.plan_of_revision(stored.revision).await?.base.join(&file.path),
+    };
+    // A file may be written again by a later run.
+    let modified = tokio::fs::metadata(&path).await.and_then(|meta| meta.modified()).ok();
+    let modified = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
+    let tag = format!("\"{:x}-{:x}\"", modified.as_nanos(), file.bytes);
+    send(&path, &tag, &output, how, &headers).await
 }
 
 fn stream(table: &Table, batches: &[arrow::record_batch::RecordBatch]) -> Result<Vec<u8>, arrow::error::ArrowError> {

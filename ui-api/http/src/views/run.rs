@@ -317,7 +317,7 @@ pub(crate) struct ApprovalView {
 pub(crate) struct AnswerRequest {
     /// `shown` of the question.
     pub shown: String,
-    /// `approve: true|false` and the values of the form.
+    /// `{approved: true|false, values: {..}}`, with the values of the form.
     #[schema(value_type = Object)]
     pub answer: AnyJson,
 }

@@ -79,6 +79,8 @@ pub(crate) struct FileView {
     pub bytes: Option<u64>,
     /// Its name.
     pub name: String,
+    /// Where its bytes are.
+    pub url: String,
 }
 
 /// A value that a step or a run gave.
@@ -122,8 +124,12 @@ impl OutputView {
             value => {
                 if let Value::File(of) = value {
                     let name = of.path.rsplit('/').next().unwrap_or_default().to_owned();
-                    file =
-                        Some(FileView { artifact: of.artifact.map(|id| id.to_string()), bytes: Some(of.bytes), name });
+                    file = Some(FileView {
+                        artifact: of.artifact.map(|id| id.to_string()),
+                        bytes: Some(of.bytes),
+                        name,
+                        url: String::new(),
+                    });
                 }
                 let json = plain(value);
                 let text = json.to_string();

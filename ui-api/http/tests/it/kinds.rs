@@ -31,7 +31,7 @@ pub(crate) fn registry() -> Registry {
     registry
 }
 
-/// Which gates are open, and how many steps stand at each.
+/// Which gates are open.
 #[derive(Debug, Clone)]
 pub(crate) struct Gates(Arc<watch::Sender<BTreeSet<String>>>);
 
@@ -44,7 +44,9 @@ impl Default for Gates {
 impl Gates {
     /// Lets through who stands there and who comes.
     pub(crate) fn open(&self, name: &str) {
-        self.0.send_modify(|open| drop(open.insert(name.to_owned())));
+        self.0.send_modify(|open| {
+            open.insert(name.to_owned());
+        });
     }
 }
 

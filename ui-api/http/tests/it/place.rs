@@ -192,9 +192,10 @@ impl Place {
         tokio::spawn(server.serve(app, CancellationToken::new()));
         let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
         let place = Self { service, gates, address, folder, token: OnceLock::new(), client, _home: home };
-        let mut loaded = place.service.catalog().watch();
-        let read = async { while !place.service.catalog().is_loaded() && loaded.changed().await.is_ok() {} };
+        let catalog = place.service.catalog().clone();
+        let mut changes = catalog.watch();
         if !pipelines.is_empty() {
+            let read = async move { while !catalog.is_loaded() && changes.changed().await.is_ok() {} };
             within("pipelines are read", read).await;
         }
         place

@@ -264,7 +264,7 @@ def refuse_wrong_inputs(world):
     expect(part("city").get_by_text("This is needed.")).to_be_visible()
     expect(part("level").get_by_text("This is needed.")).to_be_visible()
     part("city").locator("input").fill("Hue")
-    part("level").locator("select").select_option("2")
+    part("level").locator("select").select_option(label="2")
     part("workers").locator("input").fill("four")
     part("since").locator("input").fill("yesterday")
     send.click()
@@ -277,7 +277,7 @@ def refuse_wrong_inputs(world):
     send.click()
     wait_status(page, "Succeeded")
     inputs = world.api(f"/runs/{re.search(r'run_[a-z0-9]+', page.url)[0]}")["inputs"]
-    assert (inputs["city"], inputs["level"], inputs["workers"], inputs["sizes"], inputs["dry_run"]) == ("Hue", 3, 8, [5, 7], True), inputs
+    assert (inputs["city"], inputs["level"], inputs["workers"], inputs["sizes"], inputs["dry_run"]) == ("Hue", 2, 8, [5, 7], True), inputs
     page.get_by_test_id("tab-outputs").click()
     expect(page.get_by_test_id("outputs").get_by_text("8 workers in Hue (south)")).to_be_visible()
 
@@ -360,7 +360,7 @@ def approve(world):
     go(page, "Approvals")
     link = page.locator(f"a[href^='/runs/{run}']")
     expect(link).to_be_visible()
-    expect(page.get_by_label("1 waiting")).to_be_visible()
+    expect(page.get_by_label(re.compile(r"^\d+ waiting$"))).to_be_visible()
     world.shot(page, "approvals")
     link.click()
     panel = page.get_by_test_id("step-panel")
@@ -542,6 +542,28 @@ def schedules(world):
 
 
 @flow
+def backfill(world):
+    """Times of a range: first only shown, then run; the page lists how far they are."""
+    world.needs("nightly_rollup")
+    with urllib.request.urlopen(f"{world.base}/openapi.json", timeout=30) as answer:
+        if "/api/v1/backfills" not in json.load(answer)["paths"]:
+            raise Skip("this server has no backfills")
+    page = world.page("/schedules")
+    row = page.get_by_test_id("schedules").get_by_role("row").filter(has_text="Europe/Berlin")
+    row.get_by_test_id("backfill").click()
+    dialog = page.get_by_test_id("backfill-dialog")
+    dialog.get_by_label("Also times that have a run already").check()
+    dialog.get_by_role("button", name="Show the times").click()
+    expect(dialog.get_by_test_id("backfill-times")).to_contain_text("7 times to run")
+    world.shot(page, "backfill")
+    dialog.get_by_role("button", name="Start 7 runs").click()
+    expect(dialog).to_be_hidden()
+    card = page.get_by_test_id("backfills")
+    expect(card.get_by_text("7 of 7 done").first).to_be_visible(timeout=60_000)
+    world.shot(page, "backfilled")
+
+
+@flow
 def revisions(world):
     """A changed file is another revision, and the page shows what changed."""
     if world.server is None:
@@ -600,18 +622,23 @@ def dark(world):
 @flow
 def phone(world):
     """At 360 pixels nothing is wider than the window, and a run can be started."""
+    world.needs("broken", "nightly_rollup")
     run = world.run("daily_sales")
     page = world.page(viewport={"width": 360, "height": 740}, has_touch=True)
+    # Each page, and what it has when it is whole.
     paths = {
-        "overview": "/", "runs": "/runs", "pipelines": "/pipelines", "approvals": "/approvals", "schedules": "/schedules",
-        "audit": "/audit", "tokens": "/tokens", "run": f"/runs/{run}", "step": f"/runs/{run}?step=by_product",
-        "timeline": f"/runs/{run}?tab=timeline", "logs": f"/runs/{run}?tab=logs", "outputs": f"/runs/{run}?tab=outputs",
-        "pipeline": "/pipelines/daily_sales", "source": "/pipelines/broken?tab=source",
+        "overview": ("/", "[data-testid=run-row]"), "runs": ("/runs", "[data-testid=run-row]"),
+        "pipelines": ("/pipelines", "[data-testid=pipeline-row]"), "approvals": ("/approvals", "h1"),
+        "schedules": ("/schedules", "[data-testid=pause]"), "audit": ("/audit", "[data-testid=audit] td"), "tokens": ("/tokens", "h1"),
+        "run": (f"/runs/{run}", "[data-testid=node-page]"), "step": (f"/runs/{run}?step=by_product", "[data-testid=charts]"),
+        "timeline": (f"/runs/{run}?tab=timeline", ".time-row"), "logs": (f"/runs/{run}?tab=logs", ".log-line"),
+        "outputs": (f"/runs/{run}?tab=outputs", "[data-testid=outputs]"), "pipeline": ("/pipelines/daily_sales", "[data-testid=run-row]"),
+        "source": ("/pipelines/broken?tab=source", "[data-testid=diagnostic]"), "calendar": ("/pipelines/nightly_rollup?tab=schedules", ".has-ticks"),
+        "revisions": ("/pipelines/daily_sales?tab=revisions", "[data-testid=source]"),
     }
-    for name, path in paths.items():
+    for name, (path, whole) in paths.items():
         page.goto(world.base + path)
-        expect(page.get_by_role("heading", level=1).first).to_be_visible()
-        page.wait_for_load_state("networkidle") if name in ("audit", "tokens") else page.wait_for_function("!document.querySelector('[aria-busy=true]')")
+        expect(page.locator(whole).first).to_be_visible()
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert over <= 0, f"{path} is {over} px too wide"
         world.shot(page, f"phone_{name}")
@@ -669,7 +696,7 @@ def keyboard_only(world):
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="daily_sales")).to_be_focused()
     begin = page.get_by_test_id("start")
-    expect(begin).to_be_enabled()
+    expect(begin).to_be_visible()
     page.keyboard.press("Tab")
     expect(begin).to_be_focused()
     page.keyboard.press("Enter")

@@ -58,6 +58,9 @@ pub async fn receive(service: &Service, request: Request) -> Result<Vec<Hooked>,
             }
         }
     }
+    if found.is_empty() && !service.catalog().is_loaded() {
+        return Err(crate::starting());
+    }
     if found.is_empty() {
         return Err(Fault::user("hook.none", format!("no pipeline listens at {} {}", request.method, request.path)));
     }

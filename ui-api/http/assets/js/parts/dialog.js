@@ -51,6 +51,7 @@ export function actionDialog({ title, body, action, danger, wide, testid, run })
   });
   const dialog = openDialog({ title, body: form, foot: [cancel, act], wide, testid });
   // Not the cross in the corner, which the browser would take, but what is to be filled in or pressed.
-  (form.querySelector("input, select, textarea") ?? act).focus();
+  const fields = [...form.querySelectorAll("input:not([type=checkbox]), select, textarea")];
+  (fields.find((el) => el.checkVisibility()) ?? act).focus();
   return dialog;
 }

@@ -53,12 +53,23 @@ function one(input, given) {
     if (text.trim() === "" && !(base === "string" && start === "" )) return missing(input);
     return parseValue(base, text);
   };
-  control.addEventListener("change", () => problem(read().problem));
+  // A message that comes or goes moves what is below it; a button that is being pressed must not move away.
+  control.addEventListener("input", () => control.hasAttribute("aria-invalid") && problem(read().problem));
+  control.addEventListener("change", () => whenReleased(() => problem(read().problem)));
   return { name: input.name, node, control, problem, read };
 }
 
 /** A default is given as it is written, with the quotes that YAML needs around an expression. */
 const unquoted = (text) => text.replace(/^(["'])(.*)\1$/s, "$2");
+
+let pressed = false;
+for (const [type, now] of [["pointerdown", true], ["pointerup", false], ["pointercancel", false]]) document.addEventListener(type, () => { pressed = now; }, true);
+
+/** Does something now, or after the click that is under way. */
+function whenReleased(act) {
+  if (!pressed) return act();
+  document.addEventListener("click", () => setTimeout(act), { once: true, capture: true });
+}
 
 const missing = (input) => (input.required ? { value: undefined, problem: "This is needed." } : { value: undefined, problem: null });
 

@@ -75,6 +75,13 @@ export class Graph {
   choose(id) {
     for (const [name, box] of this.boxes) box.group.classList.toggle("chosen", name === id);
     for (const edge of this.edges) edge.el.classList.toggle("lit", edge.from === id || edge.to === id);
+    const box = id === null ? null : this.boxes.get(id);
+    if (!box) return;
+    // Only the drawing scrolls, never the page.
+    const near = (at, size, from, room) => Math.min(Math.max(from, at + size + 40 - room), Math.max(0, at - 40));
+    const { scale, scroll } = this;
+    scroll.scrollLeft = near(box.x * scale, NODE.width * scale, scroll.scrollLeft, scroll.clientWidth);
+    scroll.scrollTop = near(box.y * scale, NODE.height * scale, scroll.scrollTop, scroll.clientHeight);
   }
 
   close() {

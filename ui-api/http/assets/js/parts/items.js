@@ -24,7 +24,7 @@ export class ItemsView {
     this.buttons = new Map();
     const fail = (error) => put(this.problem, errorNote(error, () => this.#select(this.state)));
     const came = () => { put(this.problem); this.#show(); this.list.refresh(); };
-    this.all = new Ranges(async (from, limit, signal) => (await get(this.path, { from, limit }, { signal })).items, came, fail);
+    this.all = new Ranges(async (from, limit, signal) => placed((await get(this.path, { from, limit }, { signal })).items, from, limit), came, fail);
     this.some = new Feed(async (from) => get(this.path, { status: this.state, from: from ?? 0, limit: 200 }), came, fail);
     this.list = new VList({
       rowHeight: ROW, label: "Items", create: (index) => this.#fill(row(), index), update: (el, index) => this.#fill(el, index),
@@ -109,7 +109,7 @@ export class ItemsView {
 
   #fill(el, index) {
     const item = this.#get(index);
-    say(el.no, item ? `#${item.item}` : "…");
+    say(el.no, item ? `#${item.item}` : this.state ? "…" : `#${index}`);
     setState(el.mark, item?.status ?? "pending", item ? undefined : "");
     say(el.text, item?.fault ? item.fault.message : hasOutputs(item) ? JSON.stringify(item.outputs) : "");
     say(el.tries, item?.attempts > 1 ? `${item.attempts}×` : "");
@@ -126,6 +126,13 @@ export class ItemsView {
       foot: [h("button.btn", { type: "button", on: { click: () => { dialog.close(); this.onLog(item.item); } } }, "Log of the step")],
     });
   }
+}
+
+/** Only items that have ended are given; each goes to its place. */
+function placed(items, from, limit) {
+  const all = new Array(limit);
+  for (const item of items) if (item.item < from + limit) all[item.item - from] = item;
+  return all;
 }
 
 const hasOutputs = (item) => Boolean(item?.outputs && Object.keys(item.outputs).length);

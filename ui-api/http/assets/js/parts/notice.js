@@ -27,7 +27,8 @@ export function errorNote(error, again) {
   // The title of a problem is only what HTTP calls its status; its detail, the message, says what went wrong.
   const title = error.message || error.title || "Something went wrong";
   const places = (error.diagnostics ?? []).map((d) => h("div.small", null, h("code", null, `${d.file ?? ""}:${d.line}:${d.column} ${d.code}`), " ", quoted(d.message)));
-  const retry = again ? [h("button.btn.small", { type: "button", on: { click: again } }, icon("again"), "Try again")] : [];
+  // What is not there, or is refused, does not come by asking again.
+  const retry = again && ![403, 404].includes(error.status) ? [h("button.btn.small", { type: "button", on: { click: again } }, icon("again"), "Try again")] : [];
   return note({ state: "error", title, text: places.length ? places : null, help: error.help, code: error.code, actions: retry, testid: "error" });
 }
 

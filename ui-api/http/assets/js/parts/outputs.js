@@ -44,14 +44,13 @@ const isReport = (file) => /\.html?$/i.test(file?.name ?? "");
 
 /**
  * A file with a link to it; an HTML report is shown, in a frame that can do nothing.
- * @param {{artifact: string|null, bytes: number|null, name: string|null}} file
+ * @param {{artifact: string|null, bytes: number|null, name: string|null, url: string}} file
  * @param {string} [path] where it lies
  */
 function fileNode(file, path) {
   const name = file.name ?? file.artifact;
-  // A file that a step wrote to a place of its own is there, not here.
-  if (!file.artifact) return h("div.file-away", null, icon("audit"), h("code", null, path ?? name), h("span.faint.small", null, bytes(file.bytes)), h("span.faint.small", null, "on the server's disk; it is not kept with the run"));
-  const base = at("artifacts", file.artifact);
+  if (!file.url) return h("div.file-away", null, icon("audit"), h("code", null, path ?? name));
+  const base = file.url.replace(/^\/api\/v1/, "");
   const link = h("a.btn.small", { href: url(base, { name }), download: name }, icon("download"), name, h("span.faint", null, bytes(file.bytes)));
   if (!isReport(file)) return link;
   const page = url(base, { name, view: 1 });

@@ -2,7 +2,7 @@
 
 import { post, at, offers } from "../api.js";
 import { h, keyed, put } from "../dom.js";
-import { dayAndTime, exactly, plural, time } from "../format.js";
+import { cronWords, dayAndTime, exactly, plural, time } from "../format.js";
 import { icon } from "../icons.js";
 import { may } from "../session.js";
 import { stateMark } from "../states.js";
@@ -64,21 +64,6 @@ function whenNode({ cron, timezone }) {
   return [words ? h("span", null, words) : h("code", null, cron), h("div.small.muted", null, words ? [h("code", null, cron), " · "] : null, timezone)];
 }
 
-const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-
-/** @param {string} cron @returns {string|null} */
-function cronWords(cron) {
-  const daily = /^(\d{1,2}) (\d{1,2}) \* \* (\*|[0-7]|1-5)$/.exec(cron);
-  if (daily) {
-    const at_ = `${daily[2].padStart(2, "0")}:${daily[1].padStart(2, "0")}`;
-    return `${daily[3] === "*" ? "Every day" : daily[3] === "1-5" ? "Monday to Friday" : `Every ${DAYS[Number(daily[3])]}`} at ${at_}`;
-  }
-  const minutes = /^\*\/(\d+) \* \* \* \*$/.exec(cron);
-  if (minutes) return `Every ${minutes[1]} minutes`;
-  const hourly = /^(\d{1,2}) \* \* \* \*$/.exec(cron);
-  return hourly ? `Every hour at :${hourly[1].padStart(2, "0")}` : null;
-}
-
 /** The last time, and its run or why it has none. */
 function lastNode({ at: when, run, why }) {
   return [run ? h("a", { href: at("runs", run) }, time(when)) : time(when), !run && why ? h("div.small.faint", null, why) : null];
@@ -93,8 +78,10 @@ function backfillDialog(schedule, onDone) {
   const again = h("input", { type: "checkbox" });
   const result = h("div", { "aria-live": "polite", "data-testid": "backfill-times" }, h("p.muted.small", null, "First it is only worked out which times have no run yet."));
   const fields = [field({ label: "From", control: from }), field({ label: "Until, without that day", control: to })];
+  // Times that have a run already get another under a name of its own, the same for the trial and the start.
+  const name = `again_${Date.now()}`;
   let tried = "";
-  const body = (dry) => ({ from: `${from.value}T00:00:00Z`, to: `${to.value}T00:00:00Z`, concurrency: Number(parallel.value) || 1, again: again.checked, dry_run: dry });
+  const body = (dry) => ({ from: `${from.value}T00:00:00Z`, to: `${to.value}T00:00:00Z`, concurrency: Number(parallel.value) || 1, ...(again.checked ? { again: name } : {}), dry_run: dry });
   const dialog = actionDialog({
     title: `Backfill ${schedule.pipeline}`, action: "Show the times", testid: "backfill-dialog",
     body: [h("p.muted", null, h("code", null, schedule.cron), ` in ${schedule.timezone}. Days are counted in UTC.`), h("div.pair", null, fields.map((f) => f.node)),
@@ -106,14 +93,14 @@ function backfillDialog(schedule, onDone) {
       if (wrong) return false;
       const asked = JSON.stringify(body(true));
       if (tried === asked) {
-        const { started } = await post(`${path(schedule)}/backfill`, body(false));
-        toast(`${plural(started, "run")} started.`);
+        const { times } = await post(`${path(schedule)}/backfill`, body(false));
+        toast(`The backfill of ${plural(times.length, "time")} has begun.`);
         onDone();
         return true;
       }
       const { times } = await post(`${path(schedule)}/backfill`, body(true));
       tried = times.length ? asked : "";
-      put(result, times.length ? [h("b", null, `${plural(times.length, "time")} to run`), h("ol.json", null, times.slice(0, 100).map((t) => h("li", null, t)), times.length > 100 ? h("li", null, `and ${times.length - 100} more`) : null)] : h("p", null, "Every time of this range has a run already."));
+      put(result, times.length ? [h("b", null, `${plural(times.length, "time")} to run`), h("ol.json", null, times.slice(0, 100).map((t) => h("li", null, h("span", { title: t }, dayAndTime(t, schedule.timezone)))), times.length > 100 ? h("li", null, `and ${times.length - 100} more`) : null)] : h("p", null, "Every time of this range has a run already."));
       dialog.querySelector("button[type=submit]").textContent = times.length ? `Start ${plural(times.length, "run")}` : "Show the times";
       return false;
     },

@@ -33,7 +33,15 @@ export function parseValue(type, text) {
 export function showValue(type, value) {
   const item = /^list<(.+)>$/.exec(type)?.[1];
   if (item && isSimple(item) && Array.isArray(value)) return value.map(String).join("\n");
+  if (type === "duration" && typeof value === "string") return shortDuration(value);
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
+/** "PT90S" as "90s", "PT1H30M" as "1h30m". */
+function shortDuration(text) {
+  const parts = /^PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?$/.exec(text);
+  if (!parts) return text;
+  return parts.slice(1).map((n, i) => (n ? `${n}${"hms"[i]}` : "")).join("") || text;
 }
 
 const isSimple = (type) => ["string", "int", "float", "bool", "date", "timestamp", "duration", "file"].includes(type);

@@ -51,8 +51,8 @@ export default function audit() {
 }
 
 function row(entry) {
-  return h("tr", null, h("td.num", { "data-label": "No." }, count(entry.seq)), h("td.nowrap", { "data-label": "When" }, time(entry.at)), h("td", { "data-label": "Who" }, entry.actor),
-    h("td.nowrap", { "data-label": "Did" }, h("b", null, entry.action)), h("td.nowrap", { "data-label": "To" }, targetNode(entry.target ?? "")), h("td.muted.small", { "data-label": "Detail" }, detailNodes(entry.detail)), h("td.nowrap", { "data-label": "Hash" }, h("code.faint", { title: entry.hash }, (entry.hash ?? "").slice(0, 10))));
+  return h("tr", null, h("td.num", { "data-label": "No." }, count(entry.seq)), h("td.nowrap", { "data-label": "When" }, time(entry.at)), h("td.nowrap", { "data-label": "Who" }, entry.actor),
+    h("td.nowrap", { "data-label": "Did" }, h("b", null, entry.action)), h("td.nowrap", { "data-label": "To" }, targetNode(entry.target ?? "")), h("td.muted.small", { "data-label": "Detail" }, detailNodes(entry.detail, entry.target ?? "")), h("td.nowrap", { "data-label": "Hash" }, h("code.faint", { title: entry.hash }, (entry.hash ?? "").slice(0, 10))));
 }
 
 /** A run is a link; all else is its name. */
@@ -63,8 +63,8 @@ function targetNode(target) {
 }
 
 /** One word for each field that says something; a run or digest that stands elsewhere is short. */
-function detailNodes(detail) {
+function detailNodes(detail, target) {
   if (!detail || typeof detail !== "object") return detail ? String(detail) : "";
-  const pairs = Object.entries(detail).filter(([, value]) => value !== null && json(value) !== "{}" && json(value) !== "[]");
+  const pairs = Object.entries(detail).filter(([, value]) => value !== null && !target.split("/").includes(value) && json(value) !== "{}" && json(value) !== "[]");
   return pairs.map(([name, value], i) => [i ? " · " : "", h("span.faint", null, `${name} `), typeof value === "string" ? h("span", { title: value }, value.length > 40 ? shortId(value) : value) : JSON.stringify(value)]);
 }

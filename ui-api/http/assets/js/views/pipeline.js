@@ -2,7 +2,7 @@
 
 import { get, at } from "../api.js";
 import { h, later, put, say } from "../dom.js";
-import { plural } from "../format.js";
+import { plural, triggerText } from "../format.js";
 import { icon } from "../icons.js";
 import { Live } from "../live.js";
 import { setQuery } from "../router.js";
@@ -33,7 +33,7 @@ class PipelinePage {
     this.problem = h("div.stack");
     this.body = h("div");
     this.bar = tabBar("Parts of the pipeline");
-    this.start = h("button.btn.main-action", { type: "button", "data-testid": "start", disabled: true, hidden: !may("operator"), on: { click: () => startDialog(this.view) } }, icon("play"), "Start run");
+    this.start = h("button.btn.main-action", { type: "button", "data-testid": "start", hidden: true, on: { click: () => startDialog(this.view) } }, icon("play"), "Start run");
     this.node = h("div.page", null, pageHead({ title: [this.name, this.mark], crumbs: [["/pipelines", "Pipelines"]], lead: this.lead, actions: [this.start], under: this.facts }), this.problem, this.bar.node, this.body);
     this.paged = this.#runs();
     this.live = new Live("/events", {
@@ -49,8 +49,9 @@ class PipelinePage {
       this.check = this.view.state === "ready" && !this.view.warnings ? { diagnostics: [] } : await get(`${at("pipelines", this.name)}/check`).catch(() => ({ diagnostics: [] }));
       this.head();
       this.show({ query: this.query });
-      if (this.query.has("start")) { setQuery({ start: null }); if (!this.start.disabled) startDialog(this.view); }
+      if (this.query.has("start")) { setQuery({ start: null }); if (!this.start.disabled && !this.start.hidden) startDialog(this.view); }
     } catch (error) {
+      this.bar.node.hidden = !this.view;
       put(this.problem, errorNote(error, () => this.load()));
     }
   }
@@ -58,11 +59,13 @@ class PipelinePage {
   head() {
     const { view } = this;
     say(this.lead, view.description ?? "");
+    this.start.hidden = !may("operator");
     this.start.disabled = !view.revision && view.state !== "ready";
+    this.bar.node.hidden = false;
     put(this.mark, view.state === "broken" ? stateMark("broken", { pill: true, text: plural(view.errors, "error") }) : view.warnings ? stateMark("warning", { pill: true, text: plural(view.warnings, "warning") }) : null);
     put(this.facts, h("code", null, view.path), view.revision ? h("span", null, "revision ", h("code", { title: view.revision }, view.revision.slice(0, 8))) : null,
       view.concurrency ? h("span", null, `at most ${view.concurrency.limit} at once in “${view.concurrency.group}”, then ${view.concurrency.on_conflict}`) : null,
-      (view.triggers ?? []).map((trigger) => h("span.tag", { title: trigger.kind }, trigger.text)));
+      (view.triggers ?? []).map((trigger) => h("span.tag", { title: `${trigger.kind}: ${trigger.text}` }, triggerText(trigger))));
     put(this.problem, view.state === "broken" ? note({ state: "broken", title: `The text has ${plural(view.errors, "error")}`, actions: [h("a.btn.small", { href: `${location.pathname}?tab=source` }, "Show them in the source")] }) : null);
   }
 

@@ -2,9 +2,10 @@
 
 import { at } from "../api.js";
 import { h, keyed, later, put } from "../dom.js";
-import { plural, time } from "../format.js";
+import { plural, time, triggerText } from "../format.js";
 import { Live } from "../live.js";
 import { setQuery } from "../router.js";
+import { session } from "../session.js";
 import { stateMark } from "../states.js";
 import { searchField } from "../parts/fields.js";
 import { empty } from "../parts/notice.js";
@@ -19,7 +20,7 @@ export default function pipelines(place) {
     show(items) {
       keyed(list, items, (p) => p.name, (p) => h("li", null, h("a.row-link.pipeline-row", { href: at("pipelines", p.name), "data-row": true, "data-testid": "pipeline-row" })), fillRow);
       none.hidden = items.length > 0;
-      none.replaceChildren(query.get("q") ? empty("No pipeline is called so", "Names are searched, and descriptions.") : empty("No pipeline yet", h("span", null, "Put a YAML file in the folder that ", h("code", null, "millwork serve"), " looks at, or let ", h("code", null, "millwork init"), " write a first one.")));
+      none.replaceChildren(query.get("q") ? empty("No pipeline is called so", "Names are searched, and descriptions.") : empty("No pipeline yet", h("span", null, "Put a YAML file into ", h("code", null, session()?.folder ?? "the folder that is served"), ", or let ", h("code", null, "millwork init"), " write a first one.")));
     },
   });
   const search = searchField({ label: "Find a pipeline", value: query.get("q") ?? "", onInput: (text) => setQuery({ q: text || null }) });
@@ -43,7 +44,7 @@ function fillRow(li, p) {
   const triggers = (p.triggers ?? []).filter((trigger) => trigger.kind !== "manual");
   put(li.firstElementChild,
     h("span", null, h("span.name-line", null, h("span.name", null, p.name), mark), h("div.about.clip", null, p.description ?? p.path)),
-    h("span.triggers", null, triggers.length ? triggers.map((trigger) => h("span.tag", { title: trigger.text }, trigger.kind === "schedule" ? trigger.text : trigger.kind)) : h("span.faint.small", null, "by hand")),
+    h("span.triggers", null, triggers.length ? triggers.map((trigger) => h("span.tag", { title: trigger.text }, trigger.kind === "schedule" ? triggerText(trigger) : trigger.kind)) : h("span.faint.small", null, "by hand")),
     h("span.last", null, p.last_run ? [stateMark(p.last_run.status), h("span.small.faint", null, time(p.last_run.created_at))] : h("span.faint.small", null, "never run")),
     h("span.last.next", null, p.next_tick ? [h("span.cell-label", null, "next"), h("span.small", null, time(p.next_tick))] : null));
 }

@@ -36,7 +36,10 @@ class RunPage {
     this.model = new RunModel(this.id, {
       onChange: (changes) => this.changed(changes),
       onLog: (lines) => this.tabs.get("logs")?.log.take(lines),
-      onError: (error) => put(this.problem, errorNote(error, () => this.model.load())),
+      onError: (error) => {
+        this.head.mark.hidden = this.bar.node.hidden = !this.model.detail;
+        put(this.problem, errorNote(error, () => this.model.load()));
+      },
     });
     this.head = new RunHead(this.id, { reload: () => this.model.reloadSoon() });
     this.node = h("div.page", { "data-testid": "run" }, this.head.node, this.problem, this.bar.node, this.layout);
@@ -65,6 +68,7 @@ class RunPage {
   changed(changes) {
     const { model } = this;
     put(this.problem);
+    this.head.mark.hidden = this.bar.node.hidden = false;
     if (changes.all || changes.run) this.head.update(model.detail);
     if (changes.all) {
       for (const tab of this.tabs.values()) tab.all?.();
