@@ -37,6 +37,7 @@ pages! {
     "answer.stale" User "The step shows something else by now than what was answered: read the question again.";
     "answer.wrong" User "The answer does not fit the form of the approval: give its values, each as `--value NAME=TEXT`.";
     "api.missing" User "There is no such thing under this address, or none that the token may see.";
+    "api.panic" Internal "The server stumbled over a request: a bug of Millwork. Its log says where.";
     "api.request" User "The request cannot be read: the message says which part of it, and what is expected.";
     "approval.config" User "The form of an `approval` is wrong: a field has a type that a person cannot give.";
     "approval.none" User "No step of the run, or not this one, waits for a person: `millwork why RUN` says what it waits for.";

@@ -29,7 +29,7 @@ pub fn router(app: App) -> Router {
         .route("/api", any(missing))
         .route("/api/", any(missing))
         .route("/api/{*rest}", any(missing))
-        .fallback(get(assets::serve))
+        .fallback(get(assets::serve).fallback(unfit))
         .method_not_allowed_fallback(unfit)
         .layer(limit)
         .layer(compression)

@@ -34,7 +34,7 @@ inputs: {n: {type: int, default: 1}}
 steps:
   - id: one
     uses: shell
-    with: {command: [echo, '${{ inputs.n }}']}
+    with: {command: [echo, '${{ string(inputs.n) }}']}
 outputs: {n: '${{ steps.one.outputs.stdout }}'}
 ";
 

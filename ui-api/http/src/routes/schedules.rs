@@ -5,6 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use millwork_engine::{
     model::Timestamp,
     schedule::{Calendar, Falls},
+    schedules,
 };
 use millwork_service::{audit::Action, ticker::ScheduleView};
 use serde::Deserialize;
@@ -57,10 +58,14 @@ pub(crate) struct Span {
 }
 
 async fn one<N: Needs>(app: &App, caller: &Caller<N>, name: &str, index: u32) -> Answer<ScheduleView> {
-    pipeline(app, caller, name)?;
+    let entry = pipeline(app, caller, name)?;
     let all = app.service().ticker().schedules().await;
     let found = all.into_iter().find(|view| view.pipeline == name && view.schedule == index);
-    found.ok_or_else(|| Problem::missing("schedule", &index.to_string()))
+    // One that was read a moment ago is not seen to yet.
+    let is_new = entry.plan.as_ref().is_some_and(|plan| schedules(plan).count() > index as usize);
+    found.ok_or_else(|| {
+        if is_new { millwork_service::starting().into() } else { Problem::missing("schedule", &index.to_string()) }
+    })
 }
 
 /// Times of a schedule.

@@ -12,7 +12,7 @@ use crate::place::{Answer, Place, each, text};
 
 fn hooked(name: &str, hook: &str) -> String {
     format!(
-        "version: 1\nname: {name}\non:\n  webhook:\n    {hook}\n    inputs: {{order: \"${{{{ event.body.order }}}}\"}}\n\
+        "version: 1\nname: {name}\non:\n  webhook:\n    {hook}\n    inputs: {{order: \"${{{{ event.body?.order }}}}\"}}\n\
          inputs: {{order: {{type: any, default: none}}}}\nsteps:\n  - id: say\n    uses: scripted\n    \
          with: {{value: \"${{{{ inputs.order }}}}\"}}\noutputs: {{order: \"${{{{ steps.say.outputs.value }}}}\"}}\n"
     )

@@ -225,6 +225,14 @@ impl Place {
         self.new_token(NewToken { scope, ..NewToken::new(name, role) }).await
     }
 
+    /// Takes a token back.
+    pub(crate) async fn revoke(&self, name: &str) {
+        let tokens = self.service.tokens();
+        let all = tokens.list().await.expect("tokens");
+        let found = all.iter().find(|token| token.name == name).expect("a token of this name");
+        tokens.revoke(&found.id).await.expect("revoked");
+    }
+
     /// A request without a token.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.address))

@@ -100,6 +100,7 @@ async fn what_may_not_be_seen_is_not_there() {
         ]);
         let body = match operation.path.rsplit('/').next() {
             Some("rerun") => json!({"from": "say"}),
+            Some("backfill") => json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-03T00:00:00Z"}),
             Some("{step}") if operation.method == Method::POST => json!({"shown": "x", "answer": {}}),
             _ => json!({}),
         };
@@ -110,7 +111,7 @@ async fn what_may_not_be_seen_is_not_there() {
         let about_pipeline = operation.path.contains("{name}");
         assert_eq!(refused.code(), if about_pipeline { "pipeline.unknown" } else { "api.missing" }, "{refused}");
         // It is the token that hides it.
-        if operation.method == Method::GET && !path.contains("/table/") {
+        if operation.method == Method::GET && !path.contains("/table/") && !path.contains("/file/") {
             let all = request(two.place.token.get().expect("a token")).send().await.expect("an answer");
             assert!(all.status().is_success(), "{path}: {}", all.status());
         }
@@ -169,6 +170,24 @@ async fn children_of_other_pipelines_are_left_out() {
     assert_eq!(each(&parent["children"], "pipeline"), ["b_child"]);
     let seen = two.get(&format!("/runs/{}", text(&parent["id"]))).await;
     assert_eq!(seen["children"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backfills_of_other_pipelines_are_left_out() {
+    let two = Two::new().await;
+    let range = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-03T00:00:00Z"});
+    let path = |pipeline: &str| format!("/pipelines/{pipeline}/schedules/0/backfill");
+    let mut ids = Vec::new();
+    for pipeline in ["a_one", "b_one"] {
+        let begun = two.place.post(&path(pipeline), range.clone()).await.of_status(StatusCode::ACCEPTED);
+        assert_eq!(begun["times"].as_array().map(Vec::len), Some(2), "{begun}");
+        ids.push(text(&begun["id"]));
+    }
+    assert_eq!(each(&two.get("/backfills").await["items"], "id"), ids[..1]);
+    assert_eq!(two.place.good("/backfills").await["items"].as_array().map(Vec::len), Some(2));
+    let cancel = |id: &str| two.place.bare(Method::DELETE, &format!("/api/v1/backfills/{id}")).bearer_auth(&two.token);
+    Answer::of(cancel(&ids[1])).await.refused(404, "api.missing");
+    assert_eq!(Answer::of(cancel(&ids[0])).await.of_status(StatusCode::OK)["state"], "cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
