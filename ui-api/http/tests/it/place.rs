@@ -310,7 +310,7 @@ impl Place {
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
-        Err(_) => panic!("this takes too long: {what}"),
+        Err(late) => panic!("this takes too long: {what}, {late}"),
     }
 }
 
