@@ -79,7 +79,11 @@ pub(crate) async fn all(
         let wanted = move |message: &Message| {
             caller.sees(&message.pipeline) && follow.pipeline.as_deref().is_none_or(|name| name == &*message.pipeline)
         };
-        tell_all(&service, after, &wanted, &sink).await;
+        // Without data nothing is dispatched, but the reader knows where to go on.
+        let begin = axum::response::sse::Event::default().id(format!("p:{after}"));
+        if sink.send(Ok(begin)).await.is_ok() {
+            tell_all(&service, after, &wanted, &sink).await;
+        }
     });
     Ok(response.into_response())
 }

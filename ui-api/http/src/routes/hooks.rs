@@ -58,7 +58,7 @@ fn may_start(app: &App, principal: &Principal, path: &str, method: &Method) -> b
 
 /// Starts the pipelines that listen at the path. The sender proves itself as the trigger says: by a signature, or by a
 /// token that may start runs.
-#[utoipa::path(post, path = "/hooks/{path}", tag = "hooks", params(("path" = String, Path, description = "as in `on.webhook.path`")), request_body(content = String, content_type = "application/json"), responses((status = 202, body = HookView), (status = 200, body = HookView, description = "the delivery came before"), Refusals), security((), ("token" = ["operator"])))]
+#[utoipa::path(post, path = "/hooks/{path}", tag = "hooks", params(("path" = String, Path, description = "as in `on.webhook.path`")), request_body(content = Value, content_type = "application/json"), responses((status = 202, body = HookView), (status = 200, body = HookView, description = "the delivery came before"), Refusals), security((), ("token" = ["operator"])))]
 pub(crate) async fn receive_hook(
     State(app): State<App>,
     Extension(asker): Extension<Asker>,
@@ -91,7 +91,7 @@ pub(crate) async fn receive_hook(
         Ok(hooked) => hooked,
         Err(fault) => {
             // What nobody listens to is not worth a line that stays for ever.
-            if fault.code.as_str() != "hook.none" {
+            if !matches!(fault.code.as_str(), "hook.none" | "service.starting") {
                 let why = json!({"code": fault.code.to_string()});
                 service.audit().record(&who, Action::HookRefused, &path, why).await?;
             }
@@ -107,9 +107,9 @@ pub(crate) async fn receive_hook(
         })
         .collect();
     let status = if runs.iter().all(|hooked| hooked.again) { StatusCode::OK } else { StatusCode::ACCEPTED };
-    if status == StatusCode::ACCEPTED {
-        let detail = json!({"runs": runs.iter().map(|hooked| hooked.run.clone()).collect::<Vec<_>>()});
-        service.audit().record(&who, Action::HookAccepted, &path, detail).await?;
-    }
+    // Also one that came before: a crash may have cut the first answer off before it was written down.
+    let named: Vec<_> = runs.iter().map(|hooked| hooked.run.clone()).collect();
+    let detail = json!({"runs": named, "again": status == StatusCode::OK});
+    service.audit().record(&who, Action::HookAccepted, &path, detail).await?;
     Ok((status, Json(HookView { runs })).into_response())
 }

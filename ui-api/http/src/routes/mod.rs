@@ -32,6 +32,11 @@ use crate::{
     problem::{Answer, Problem},
 };
 
+/// Refuses to list pipelines, or what is theirs, before all are read: a list would look as if they were gone.
+pub(crate) fn loaded(app: &App) -> Answer<()> {
+    if app.service().catalog().is_loaded() { Ok(()) } else { Err(millwork_service::starting().into()) }
+}
+
 /// A pipeline that the caller may know of.
 pub(crate) fn pipeline<N: Needs>(app: &App, caller: &Caller<N>, name: &str) -> Answer<Arc<Entry>> {
     caller.may(name)?;

@@ -59,6 +59,7 @@ pub(crate) struct NextTick {
 /// What a person wants to know first.
 #[utoipa::path(get, path = "/overview", tag = "overview", responses((status = 200, body = Overview), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn show(State(app): State<App>, caller: Caller<Read>) -> Answer<Json<Overview>> {
+    super::loaded(&app)?;
     let service = app.service();
     let now = service.now();
     let day = RunId::from_parts(now.before(Duration::from_hours(24)), 0);

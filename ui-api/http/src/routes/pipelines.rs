@@ -85,6 +85,7 @@ pub(crate) async fn list(
     Query(search): Query<Search>,
     Query(paging): Query<Paging>,
 ) -> Answer<Json<Page<PipelineView>>> {
+    super::loaded(&app)?;
     let wanted = search.q.unwrap_or_default().to_lowercase();
     let all = app.service().catalog().all();
     let fits = |entry: &Entry| {

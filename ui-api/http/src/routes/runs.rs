@@ -101,7 +101,7 @@ pub(crate) async fn start(
     if let Some(key) = &key
         && let Some(before) = service.engine().run_of_key(key).await?
     {
-        return again(&app, before, asked).await;
+        return again(&app, caller.name(), before, asked).await;
     }
     let run = RunRequest {
         inputs: inputs(&request.inputs),
@@ -114,7 +114,7 @@ pub(crate) async fn start(
     let prepared = service.engine().prepare(plan, run, cause, key.as_deref()).await?;
     let (id, new) = service.start(prepared).await?;
     if !new {
-        return again(&app, id, asked).await;
+        return again(&app, caller.name(), id, asked).await;
     }
     let detail = json!({"pipeline": request.pipeline, "inputs": request.inputs});
     service.audit().record(caller.name(), Action::RunStart, &id.to_string(), detail).await?;
@@ -124,13 +124,16 @@ pub(crate) async fn start(
 }
 
 /// The run of a key, if the same was asked for.
-async fn again(app: &App, run: RunId, asked: Digest) -> Answer<Response> {
+async fn again(app: &App, who: &str, run: RunId, asked: Digest) -> Answer<Response> {
     let engine = app.service().engine();
     if engine.origin(run).await?.asked != Some(asked) {
         let message = format!("the key belongs to {run}, which was asked for otherwise");
         let fault = Fault::user("idempotency.conflict", message).help("take another key for something else");
         return Err(Problem::conflict(fault).with_run(run));
     }
+    // The first answer may be one that a crash cut off, before it was written down.
+    let detail = json!({"again": true});
+    app.service().audit().record(who, Action::RunStart, &run.to_string(), detail).await?;
     Ok(Json(RunView::from(&engine.reader().run(run).await?)).into_response())
 }
 

@@ -24,6 +24,7 @@ use crate::{
 /// Schedules of all pipelines.
 #[utoipa::path(get, path = "/schedules", tag = "schedules", responses((status = 200, body = Page<ScheduleOut>), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn all(State(app): State<App>, caller: Caller<Read>) -> Answer<Json<Page<ScheduleOut>>> {
+    super::loaded(&app)?;
     let now = app.service().now();
     let all = app.service().ticker().schedules().await;
     let seen = all.iter().filter(|view| caller.sees(&view.pipeline)).map(|view| ScheduleOut::new(view, now));

@@ -66,7 +66,7 @@ pub(crate) struct InputView {
     /// Whether it must be given.
     pub required: bool,
     /// Its default, where that is a literal.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub default: Option<AnyJson>,
     /// Its default as written, where that is an expression.
     pub default_text: Option<String>,
@@ -74,7 +74,7 @@ pub(crate) struct InputView {
     pub description: Option<String>,
     /// The only values allowed; empty: any.
     #[serde(rename = "enum")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Value>)]
     pub allowed: Vec<AnyJson>,
 }
 

@@ -307,7 +307,7 @@ pub(crate) struct ApprovalView {
     /// When the wait is over.
     pub until: Option<String>,
     /// What no answer means then.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub default: Option<AnyJson>,
 }
 

@@ -92,7 +92,7 @@ pub(crate) struct OutputView {
     #[serde(rename = "type")]
     pub ty: String,
     /// The value, unless it is a table.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub value: Option<AnyJson>,
     /// If it is a table.
     pub table: Option<TableView>,
@@ -148,7 +148,7 @@ pub(crate) struct RowsView {
     /// Columns with their Arrow types.
     pub columns: Vec<Named>,
     /// One list a row, one cell a column; numbers and booleans as JSON has them, all else as text.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Value>>)]
     pub rows: Vec<Vec<AnyJson>>,
     /// The first row's number.
     pub offset: u64,

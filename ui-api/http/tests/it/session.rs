@@ -79,14 +79,19 @@ async fn a_session_ends_with_its_token_and_with_time() {
         set.split(';').next().expect("a pair").to_owned()
     };
     let ask = |cookie: String| Answer::of(place.bare(Method::GET, "/api/v1/runs").header("cookie", cookie));
+    // The service may have cleared it away meanwhile.
+    let over = |answer: &Answer, code: &str| {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer}");
+        assert!([code, "auth.missing"].contains(&answer.code().as_str()), "{answer}");
+    };
     let first = cookie(&log_in(&place, &token).await);
     ask(first.clone()).await.of_status(StatusCode::OK);
     clock.advance(Duration::from_hours(9));
-    ask(first).await.refused(401, "auth.expired");
+    over(&ask(first).await, "auth.expired");
     let second = cookie(&log_in(&place, &token).await);
     ask(second.clone()).await.of_status(StatusCode::OK);
     place.revoke("ana").await;
-    ask(second).await.refused(401, "auth.revoked");
+    over(&ask(second).await, "auth.revoked");
     log_in(&place, &token).await.refused(401, "auth.revoked");
 }
 

@@ -195,9 +195,16 @@ impl Ticker {
         }
         // Between times nothing has happened that had to be remembered.
         let worth = before.last != record.last || due.missed.is_some();
-        if worth && let Err(fault) = record::save(self.engine.reader().as_ref(), pipeline, *schedule, &record).await {
-            tracing::error!(pipeline, schedule, %fault, "how far a schedule was seen to is not recorded");
-            return (before, Some(now.after(AGAIN)));
+        if worth {
+            // Somebody may have paused it meanwhile, which was recorded: it is not to be written over.
+            let kept = self.kept.lock().await;
+            if let Some(known) = kept.get(&(pipeline.clone(), *schedule)) {
+                record.paused_by.clone_from(&known.record.paused_by);
+            }
+            if let Err(fault) = record::save(self.engine.reader().as_ref(), pipeline, *schedule, &record).await {
+                tracing::error!(pipeline, schedule, %fault, "how far a schedule was seen to is not recorded");
+                return (before, Some(now.after(AGAIN)));
+            }
         }
         (record, wake)
     }
@@ -228,13 +235,23 @@ impl Ticker {
 
     /// Every schedule, by pipeline and number.
     pub async fn schedules(&self) -> Vec<ScheduleView> {
-        let plans = self.plans();
-        let kept = self.kept.lock().await;
+        let (now, plans) = (self.clock.now(), self.plans());
+        let mut kept = self.kept.lock().await;
         let mut all = Vec::new();
         for (pipeline, plan) in &plans {
             for (schedule, spec) in (0..).zip(schedules(plan)) {
-                let Some(known) = kept.get(&(pipeline.clone(), schedule)) else { continue };
-                let record = known.record.clone();
+                let key = (pipeline.clone(), schedule);
+                let record = match kept.get(&key) {
+                    Some(known) => known.record.clone(),
+                    // Its pipeline was read just now, and its times were not looked at yet.
+                    None => {
+                        let store = self.engine.reader();
+                        let loaded = record::load(store.as_ref(), pipeline, schedule, spec, now).await;
+                        let Ok(record) = loaded else { continue };
+                        kept.insert(key, Kept { record: record.clone(), wake: Some(now) });
+                        record
+                    }
+                };
                 all.push(ScheduleView { pipeline: pipeline.clone(), schedule, spec: spec.clone(), record });
             }
         }
