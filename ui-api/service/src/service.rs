@@ -95,6 +95,7 @@ impl Service {
     pub async fn begin(self: &Arc<Self>) -> Result<(), Fault> {
         let note = json!({"folder": self.catalog.folder().display().to_string(), "pid": std::process::id()});
         self.audit.record("service", Action::ServiceStart, "service", note).await?;
+        Upstream::mark(&self.engine).await?;
         self.tasks.spawn(self.hub.clone().run(self.stop.clone()));
         self.tasks.spawn(self.desk.clone().dispatch(self.stop.clone()));
         let (driven, waiting) = self.desk.recover().await?;

@@ -68,8 +68,10 @@ pub(crate) async fn all(
 ) -> Answer<Response> {
     let service = app.service().clone();
     let bad = |id: &str| Problem::bad(format!("`{id}` is no id of this stream: they look like `p:123`"));
-    let after = last_id(&headers, follow.after.as_deref())
-        .map(|id| id.strip_prefix("p:").and_then(|known| known.parse::<Known>().ok()).ok_or_else(|| bad(&id)));
+    let known = last_id(&headers, follow.after.as_deref());
+    let begins_now = known.is_none();
+    let after =
+        known.map(|id| id.strip_prefix("p:").and_then(|known| known.parse::<Known>().ok()).ok_or_else(|| bad(&id)));
     let after = match after.transpose()? {
         Some(after) => after,
         None => Known::upto(service.engine().reader().feed_head().await?),
@@ -81,7 +83,7 @@ pub(crate) async fn all(
         };
         // Without data nothing is dispatched, but the reader knows where to go on.
         let begin = axum::response::sse::Event::default().id(format!("p:{after}"));
-        if sink.send(Ok(begin)).await.is_ok() {
+        if !begins_now || sink.send(Ok(begin)).await.is_ok() {
             tell_all(&service, after, &wanted, &sink).await;
         }
     });

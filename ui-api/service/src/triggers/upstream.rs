@@ -45,6 +45,17 @@ impl Upstream {
         Self { engine, catalog, desk, position: None }
     }
 
+    /// Says from where on ends count, if nobody has: before anything is started, for what ended before there was a
+    /// service starts nothing, and what ends while it reads its pipelines does.
+    pub async fn mark(engine: &Engine) -> Result<(), Fault> {
+        let store = engine.reader();
+        if store.record(RecordKind::Cursor, CURSOR).await?.is_none() {
+            let head = store.feed_head().await?;
+            store.put_record(RecordKind::Cursor, CURSOR, Some(json!(head)), When::Absent).await?;
+        }
+        Ok(())
+    }
+
     /// Sees to ends until it is stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut watch = self.engine.reader().feed_watch();
@@ -69,12 +80,9 @@ impl Upstream {
         let after = match (self.position, store.record(RecordKind::Cursor, CURSOR).await?) {
             (Some(position), _) => position,
             (None, Some(record)) => record.value.as_u64().unwrap_or(0),
-            // What ended before there was a service starts nothing.
             (None, None) => {
-                let head = store.feed_head().await?;
-                store.put_record(RecordKind::Cursor, CURSOR, Some(json!(head)), When::Absent).await?;
-                self.position = Some(head);
-                head
+                Self::mark(&self.engine).await?;
+                return Ok(true);
             }
         };
         let page = store.feed(after, PAGE).await?;
