@@ -48,7 +48,10 @@ impl App {
                 "serve.open",
                 "this address can be reached from other machines, and there is no token",
             )
-            .help("make one with `millwork token create NAME --role admin`, or listen on 127.0.0.1"));
+            .help(format!(
+                "make one with `millwork token create NAME --role admin --home {}`, or listen on 127.0.0.1",
+                service.engine().home().display()
+            )));
         }
         let hosts = HostPolicy::new(&options.binds, &options.hosts)?;
         let body_limit = options.body_limit.unwrap_or(BODY);

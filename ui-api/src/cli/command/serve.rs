@@ -113,7 +113,11 @@ async fn run(
 async fn tell_who(output: &Output, service: &Service, addresses: &[SocketAddr]) -> Result<(), Fault> {
     let open = !service.tokens().configured().await?;
     if open && addresses.iter().all(|address| address.ip().is_loopback()) {
-        output.say("open to everybody on this machine; `millwork token create NAME --role admin` closes it");
+        // Named, because a token that is made for another home closes nothing here.
+        let home = service.engine().home().display();
+        output.say(format!(
+            "open to everybody on this machine; `millwork token create NAME --role admin --home {home}` closes it"
+        ));
     }
     Ok(())
 }
