@@ -16,7 +16,7 @@ type Ended = Vec<(RunId, Timestamp)>;
 impl Inner {
     pub(super) async fn gc(self: &Arc<Self>, keep: Keep, dry: bool) -> Result<GcReport, Fault> {
         let now = self.clock.now();
-        let ended = self.ended_runs().await?;
+        let ended = self.ended_runs(now.before(keep.runs.min(keep.logs))).await?;
         let older = |time: Duration| ended.iter().filter(move |(_, at)| now.since(*at) >= time).map(|(run, _)| *run);
         let cached_before = Some(RunId::from_parts(now.before(keep.cache), 0));
         let doomed = Doomed { runs: older(keep.runs).collect(), cached_before };
@@ -42,9 +42,11 @@ impl Inner {
         Ok(report)
     }
 
-    async fn ended_runs(&self) -> Result<Ended, Fault> {
+    /// Runs that ended before a moment, and some that ended later.
+    async fn ended_runs(&self, before: Timestamp) -> Result<Ended, Fault> {
         let mut ended = Ended::new();
-        let mut after = None;
+        // Whatever ended by then had begun by then.
+        let mut after = Some(Cursor(RunId::from_parts(before.after(Duration::from_millis(1)), u128::MAX)));
         loop {
             let filter = RunFilter {
                 statuses: vec![RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled],

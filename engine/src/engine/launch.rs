@@ -244,7 +244,15 @@ impl Inner {
         }
         let (born, told) = oneshot::channel();
         let inner = Arc::downgrade(self);
-        let span = tracing::info_span!("run", run = %id, pipeline = %run.plan.spec.name.value, epoch = run.epoch);
+        let pipeline = run.plan.spec.name.value.as_str();
+        let span = tracing::info_span!(
+            "run",
+            otel.name = %format_args!("run {pipeline}"),
+            otel.status_code = tracing::field::Empty,
+            run = %id,
+            pipeline,
+            epoch = run.epoch
+        );
         let drive = async move {
             tracing::info!(recovered, "the run is driven here");
             driver.drive(first, born).await;

@@ -47,9 +47,8 @@ impl Engine {
             TriggerSpec::Webhook(webhook) => given_by(&plan, &webhook.inputs, alone)?,
             TriggerSpec::File(file) => given_by(&plan, &file.inputs, alone)?,
             TriggerSpec::Pipeline(upstream) => given_by(&plan, &upstream.inputs, alone)?,
-            TriggerSpec::Schedule(_) | TriggerSpec::Artifact(_) | TriggerSpec::Table(_) | TriggerSpec::Manual => {
-                Given::default()
-            }
+            TriggerSpec::Content(content) => given_by(&plan, &content.inputs, alone)?,
+            TriggerSpec::Schedule(_) | TriggerSpec::Manual => Given::default(),
         };
         let request = RunRequest { inputs, labels, event: Some(event), ..RunRequest::default() };
         self.prepare(plan, request, cause, key).await

@@ -148,15 +148,25 @@ impl Executor {
         self.0.stragglers.names()
     }
 
-    /// Begins an attempt, from the control runtime. The permit that it waits for belongs to it until its work really ends.
-    pub fn begin(&self, run: Arc<Frozen>, envelope: Envelope, cancel: CancellationToken, report: Reporter) {
+    /// Begins an attempt, from the control runtime. The permit that it waits for belongs to it until its work really
+    /// ends. `step` is the span of its step.
+    pub fn begin(
+        &self,
+        run: Arc<Frozen>,
+        envelope: Envelope,
+        cancel: CancellationToken,
+        report: Reporter,
+        step: &tracing::Span,
+    ) {
         let (deps, permits, stragglers) = (self.0.deps.clone(), self.0.permits.clone(), self.0.stragglers.clone());
         let timers = Timers { clock: deps.services.clock.clone(), control: Handle::current() };
         let Some(runtime) = &self.0.runtime else { return };
-        let span = tracing::debug_span!(
+        let span = tracing::info_span!(
+            parent: step,
             "attempt",
-            run = %envelope.run,
-            step = %run.plan.nodes.get(envelope.node.index()).map(|node| node.id.as_str()).unwrap_or_default(),
+            otel.name = %format_args!("attempt {}", envelope.attempt),
+            otel.status_code = tracing::field::Empty,
+            fault = tracing::field::Empty,
             item = envelope.item,
             attempt = envelope.attempt
         );
@@ -190,6 +200,13 @@ impl fmt::Debug for Executor {
     }
 }
 
+/// Says in the span of an attempt that it failed.
+fn failed(fault: &Fault) {
+    let span = tracing::Span::current();
+    span.record("otel.status_code", "ERROR");
+    span.record("fault", fault.code.as_str());
+}
+
 fn stopped(envelope: Envelope) -> Report {
     Report::Ended { envelope, end: AttemptEnd::Cancelled, row: None, state: Vec::new() }
 }
@@ -199,6 +216,7 @@ async fn attempt(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot, rep
         Ok((end, row, state)) => Report::Ended { envelope, end, row, state },
         Err(fault) if fault.code == FaultCode::CANCELLED => stopped(envelope),
         Err(fault) => {
+            failed(&fault);
             let end = AttemptEnd::Failed(run.scrubber.fault(fault));
             Report::Ended { envelope, end, row: None, state: Vec::new() }
         }
@@ -252,6 +270,7 @@ async fn item(deps: &Deps, run: &Frozen, envelope: Envelope, slot: &Slot) -> Rep
         Ok(None) => (ItemEnd::Skipped, row(ItemOutcome::Skipped, None, None)),
         Err(fault) if fault.code == FaultCode::CANCELLED => (ItemEnd::Cancelled, None),
         Err(fault) => {
+            failed(&fault);
             let fault = run.scrubber.fault(fault);
             let row = row(ItemOutcome::Failed, None, Some(fault.clone()));
             (ItemEnd::Failed { attempt: attempts, fault }, row)

@@ -6,9 +6,9 @@ use super::{
     types::{Findings, type_template},
 };
 use crate::{
-    data::Type,
+    data::{TableType, Type},
     diag::{Code, Diagnostic},
-    spec::{PipelineSpec, TriggerInputs, TriggerSpec},
+    spec::{ContentForm, PipelineSpec, TriggerInputs, TriggerSpec, UpstreamStatus},
     step::conform,
 };
 
@@ -18,7 +18,8 @@ fn inputs_of(trigger: &TriggerSpec) -> Option<&TriggerInputs> {
         TriggerSpec::Webhook(webhook) => Some(&webhook.inputs),
         TriggerSpec::File(file) => Some(&file.inputs),
         TriggerSpec::Pipeline(upstream) => Some(&upstream.inputs),
-        TriggerSpec::Artifact(_) | TriggerSpec::Table(_) | TriggerSpec::Manual => None,
+        TriggerSpec::Content(content) => Some(&content.inputs),
+        TriggerSpec::Manual => None,
     }
 }
 
@@ -28,7 +29,8 @@ fn inputs_of_mut(trigger: &mut TriggerSpec) -> Option<&mut TriggerInputs> {
         TriggerSpec::Webhook(webhook) => Some(&mut webhook.inputs),
         TriggerSpec::File(file) => Some(&mut file.inputs),
         TriggerSpec::Pipeline(upstream) => Some(&mut upstream.inputs),
-        TriggerSpec::Artifact(_) | TriggerSpec::Table(_) | TriggerSpec::Manual => None,
+        TriggerSpec::Content(content) => Some(&mut content.inputs),
+        TriggerSpec::Manual => None,
     }
 }
 
@@ -45,13 +47,33 @@ fn event_type(trigger: &TriggerSpec) -> Option<Type> {
             ("delivery", Type::String),
         ]),
         TriggerSpec::File(_) => fixed(&[("path", Type::String), ("bytes", Type::Int), ("modified", Type::Timestamp)]),
+        TriggerSpec::Pipeline(upstream) if upstream.status == UpstreamStatus::Late => fixed(&[
+            ("run", Type::String.optional()),
+            ("pipeline", Type::String),
+            ("status", Type::String),
+            ("at", Type::Timestamp),
+            ("by", Type::Timestamp),
+        ]),
         TriggerSpec::Pipeline(_) => fixed(&[
             ("run", Type::String),
             ("pipeline", Type::String),
             ("status", Type::String),
+            ("fault", Type::String.optional()),
             ("outputs", Type::Any),
         ]),
-        TriggerSpec::Artifact(_) | TriggerSpec::Table(_) => fixed(&[("what", Type::String), ("digest", Type::String)]),
+        TriggerSpec::Content(content) => fixed(&[
+            ("run", Type::String),
+            ("pipeline", Type::String),
+            ("output", Type::String),
+            ("digest", Type::String),
+            (
+                "value",
+                match content.form {
+                    ContentForm::Table => Type::Table(TableType::default()),
+                    ContentForm::Artifact => Type::Any,
+                },
+            ),
+        ]),
         TriggerSpec::Schedule(_) | TriggerSpec::Manual => None,
     }
 }

@@ -57,6 +57,7 @@ pages! {
     "auth.missing" User "The request has no token, or none that is known: send `Authorization: Bearer mw_...`; `millwork token create` makes one.";
     "auth.origin" User "A page of another server made the request, which would change something: send a token from a program instead.";
     "auth.random" External "The operating system gives no random numbers, so no token and no session can be made.";
+    "auth.quota" User "The token has started as many runs as it may in a day: wait for the next day (UTC), or ask an admin for a token with a larger quota.";
     "auth.revoked" User "The token was revoked: ask an admin for another one.";
     "auth.throttled" User "Too many requests, or too many logins that failed: wait as long as the message says.";
     "backfill.large" User "The range of a backfill has more than 2,000 times: take a shorter one, and another after it.";
@@ -81,9 +82,15 @@ pages! {
     "cli.program" External "The path of the program `millwork`, which it starts as a guard of child processes, cannot be found.";
     "cli.runtime" External "Threads or the clock of the program cannot be started: the machine or its limits refuse.";
     "cli.signals" External "Signals such as Ctrl-C cannot be listened to: the machine or its limits refuse.";
+    "cli.traces" User "Traces cannot be sent to where the environment says: look at the variables whose names begin with OTEL_EXPORTER_OTLP.";
     "cli.usage" User "The command line is wrong; `--help` after the command says what it takes.";
     "condition.type" User "A condition is neither true nor false: compare it with something, for example `x != null`.";
     "config.type" Internal "A configuration was handed to another kind of step.";
+    "content.digest" Internal "The digest of a table's rows was not computed.";
+    "content.file" External "A file that another pipeline gave cannot be read, so that its content cannot be compared.";
+    "content.form" User "`on.table` names an output that is no table: `on.artifact` compares any other output.";
+    "content.none" User "`on.table` or `on.artifact` names an output that the other pipeline does not give.";
+    "content.rows" User "Rows with a column of this type cannot be compared: leave it out of the output that `on.table` names.";
     "deadline" External "The step, with all its attempts, took longer than its `deadline`: raise it, or make the work smaller.";
     "driver.stuck" Internal "The evaluation of a condition led to nothing.";
     "engine.closed" External "The program is being closed, so no further run was started: `millwork runs resume` goes on.";
@@ -131,6 +138,7 @@ pages! {
     "journal.unreadable" Internal "A recorded result of a call cannot be read.";
     "journal.unwritable" Internal "The result of a call cannot be recorded.";
     "kind.version" User "The run began with another version of a kind of step: resume it with that version of Millwork, or rerun it.";
+    "late.record" Internal "What is kept of a run that is late cannot be written as JSON.";
     "log.broken" Internal "The recorded events of a run do not follow from each other.";
     "log.read" External "The log lines of a run cannot be read: look at the rights on the home.";
     "machine" Internal "The rules of runs refuse an event.";

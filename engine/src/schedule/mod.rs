@@ -5,6 +5,7 @@ mod calendar;
 mod catchup;
 mod civil;
 mod cron_line;
+mod finish_by;
 #[cfg(test)]
 mod tests;
 
@@ -12,3 +13,4 @@ pub use calendar::{Calendar, Falls, Occurrence, Ticks};
 pub use catchup::Catchup;
 pub use civil::{DstGap, DstOverlap};
 pub use cron_line::CronLine;
+pub use finish_by::FinishBy;

@@ -21,6 +21,7 @@ use super::{
     head_start::HeadStarts,
     machine,
     message::Message,
+    spans::Spans,
 };
 use crate::{
     crash::crash_point,
@@ -84,6 +85,7 @@ pub(crate) struct Driver {
     pub(super) heads: HeadStarts,
     pub(super) caching: HashMap<NodeIx, Digest>,
     pub(super) children: Children,
+    pub(super) spans: Spans,
     pub(super) waiting: Vec<Message>,
     /// Writes that the run's end waits for.
     pub(super) writes: JoinSet<()>,
@@ -129,6 +131,7 @@ impl Driver {
             heads: HeadStarts::default(),
             caching: HashMap::new(),
             children: Children::default(),
+            spans: Spans::default(),
             waiting: Vec::new(),
             writes: JoinSet::new(),
             wake: None,
@@ -353,18 +356,28 @@ impl Driver {
         for recorded in events {
             match &recorded.event {
                 Event::StepSucceeded { node, .. } => {
+                    self.spans.close(*node, false);
                     self.heads.settled(*node);
                     self.keep_cached(*node);
                     self.release(*node);
                 }
                 Event::StepFailed { node, .. } | Event::StepSkipped { node, .. } | Event::StepCancelled { node } => {
+                    self.spans.close(*node, matches!(recorded.event, Event::StepFailed { .. }));
                     self.caching.remove(node);
                     self.release(*node);
                 }
-                Event::StepWaiting { node, wait: Wait::Run { run }, .. } => self.watch_child(*node, *run),
+                Event::StepWaiting { node, wait, .. } => {
+                    self.spans.close(*node, false);
+                    if let Wait::Run { run } = wait {
+                        self.watch_child(*node, *run);
+                    }
+                }
                 Event::CancelRequested { by } => self.cancel_children(by),
                 Event::RunEnded { status, .. } => {
                     self.ended_at = Some(recorded.at);
+                    if *status == RunStatus::Failed {
+                        tracing::Span::current().record("otel.status_code", "ERROR");
+                    }
                     if *status == RunStatus::Cancelled {
                         // One that an item started while it was told to stop.
                         self.cancel_children("its parent");

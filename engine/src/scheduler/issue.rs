@@ -71,11 +71,12 @@ impl Driver {
         self.send_off(node, item, attempt, cancel);
     }
 
-    fn send_off(&self, node: NodeIx, item: Option<u32>, attempt: u32, cancel: CancellationToken) {
+    fn send_off(&mut self, node: NodeIx, item: Option<u32>, attempt: u32, cancel: CancellationToken) {
         let Some(planned) = self.run.plan.nodes.get(node.index()) else { return };
         let key = AttemptKey::new(self.run.id, planned.id.as_str(), item);
         let envelope = Envelope { run: self.run.id, node, item, attempt, key };
-        self.hub.executor.begin(self.run.clone(), envelope, cancel, self.reporter());
+        let step = self.spans.of(node, planned.id.as_str());
+        self.hub.executor.begin(self.run.clone(), envelope, cancel, self.reporter(), &step);
     }
 
     fn reporter(&self) -> Reporter {

@@ -11,6 +11,7 @@ mod issue;
 mod machine;
 mod message;
 mod recover;
+mod spans;
 
 pub(crate) use commit::Birth;
 pub(crate) use driver::Driver;

@@ -140,8 +140,8 @@ static ON: Keys = Keys {
         key("webhook", OneOrMore(&Fixed(&WEBHOOK)), "when a request arrives"),
         key("file", OneOrMore(&Fixed(&FILE)), "when files arrive"),
         key("pipeline", OneOrMore(&Fixed(&UPSTREAM)), "when another pipeline ends"),
-        key("artifact", OneOrMore(&Text), "when an artifact's content changes"),
-        key("table", OneOrMore(&Text), "when a table's content changes"),
+        key("artifact", OneOrMore(&Fixed(&CONTENT)), "when a file that another pipeline gives has other content"),
+        key("table", OneOrMore(&Fixed(&CONTENT)), "when a table that another pipeline gives has other rows"),
         key("manual", Any, "by hand"),
     ],
     foreign: &[("cron", "schedule"), ("workflow_dispatch", "manual"), ("push", "file"), ("workflow_run", "pipeline")],
@@ -161,6 +161,7 @@ pub(super) static SCHEDULE: Keys = Keys {
         key("overlap", OneOf(&["skip", "queue", "cancel", "allow"]), "when the run before is not over"),
         key("jitter", Duration, "a delay drawn up to this"),
         key("dst", Fixed(&DST), "on days that clocks change"),
+        key("finish_by", Text, "late if it has not succeeded by `06:00`, or `4h` after its time"),
         key("inputs", Map(&Any), "inputs of the runs it starts"),
     ],
     foreign: &[
@@ -169,6 +170,8 @@ pub(super) static SCHEDULE: Keys = Keys {
         ("expression", "cron"),
         ("at", "cron"),
         ("catch_up", "catchup"),
+        ("sla", "finish_by"),
+        ("deadline", "finish_by"),
     ],
 };
 pub(super) static DST: Keys = Keys {
@@ -208,11 +211,17 @@ pub(super) static UPSTREAM: Keys = Keys {
     what: "a pipeline trigger",
     name: "pipeline_trigger",
     list: &[
-        must("name", Name, "the other pipeline"),
-        key("status", OneOf(&["succeeded", "failed", "any"]), "how it must have ended"),
+        must("name", Text, "the other pipeline, or `*` for all"),
+        key("status", OneOf(&["succeeded", "failed", "any", "late"]), "how it ended; `late`: not by its `finish_by`"),
         key("inputs", Map(&Any), "inputs from `event`"),
     ],
     foreign: &[("pipeline", "name"), ("id", "name")],
+};
+pub(super) static CONTENT: Keys = Keys {
+    what: "a content trigger",
+    name: "content_trigger",
+    list: &[must("of", Text, "PIPELINE.OUTPUT of the other pipeline"), key("inputs", Map(&Any), "inputs from `event`")],
+    foreign: &[("name", "of"), ("output", "of"), ("path", "of")],
 };
 
 pub(super) static INPUT: Keys = Keys {

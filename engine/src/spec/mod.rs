@@ -34,7 +34,7 @@ pub use shape::{KeyDoc, Keys, Shape};
 pub use source_file::{MAX_BYTES, read_source, shown};
 pub use template::{template_of, value_of};
 pub use trigger_spec::{
-    FileTrigger, Overlap, ScheduleSpec, SignatureScheme, TriggerInputs, TriggerSpec, UpstreamStatus, UpstreamTrigger,
-    WebhookTrigger,
+    ContentForm, ContentTrigger, FileTrigger, Overlap, ScheduleSpec, SignatureScheme, TriggerInputs, TriggerSpec,
+    UpstreamStatus, UpstreamTrigger, WebhookTrigger,
 };
 pub use workspace::{Connection, Retention, SecretProvider, Workspace, WorkspaceDurability, read_workspace};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, SignatureScheme, Spanned, TriggerSpec, UpstreamStatus,
-    UpstreamTrigger, WebhookTrigger,
+    ContentForm, ContentTrigger, FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, SignatureScheme, Spanned,
+    TriggerSpec, UpstreamStatus, UpstreamTrigger, WebhookTrigger,
     cx::{Cx, Fields},
     keys,
     read_pipeline::input_type,
@@ -16,7 +16,7 @@ use crate::{
     diag::{Code, Diagnostic, Span},
     expr::Template,
     model::Name,
-    schedule::{Calendar, Catchup, CronLine, DstGap, DstOverlap},
+    schedule::{Calendar, Catchup, CronLine, DstGap, DstOverlap, FinishBy},
 };
 
 pub(super) fn triggers(cx: &mut Cx, node: &Node) -> Vec<Spanned<TriggerSpec>> {
@@ -42,8 +42,8 @@ pub(super) fn triggers(cx: &mut Cx, node: &Node) -> Vec<Spanned<TriggerSpec>> {
                 "webhook" => webhook(cx, item).map(TriggerSpec::Webhook),
                 "file" => file(cx, item).map(TriggerSpec::File),
                 "pipeline" => upstream(cx, item).map(TriggerSpec::Pipeline),
-                "artifact" => cx.string(item, "`artifact`").map(TriggerSpec::Artifact),
-                "table" => cx.string(item, "`table`").map(TriggerSpec::Table),
+                "artifact" => content(cx, item, ContentForm::Artifact).map(TriggerSpec::Content),
+                "table" => content(cx, item, ContentForm::Table).map(TriggerSpec::Content),
                 _ => None,
             };
             out.extend(trigger.map(|t| Spanned::new(t, item.span)));
@@ -86,16 +86,42 @@ fn file(cx: &mut Cx, node: &Node) -> Option<FileTrigger> {
 }
 
 fn upstream(cx: &mut Cx, node: &Node) -> Option<UpstreamTrigger> {
-    use UpstreamStatus::{Any, Failed, Succeeded};
+    use UpstreamStatus::{Any, Failed, Late, Succeeded};
     if node.text().is_some() {
-        let name = cx.name(node, "a pipeline's name")?;
+        let name = upstream_name(cx, node)?;
         return Some(UpstreamTrigger { name, status: Succeeded, inputs: IndexMap::new() });
     }
     let fields = cx.fields(node, &keys::UPSTREAM)?;
-    let name = cx.name(fields.get("name")?, "a pipeline's name")?;
-    let words = [("succeeded", Succeeded), ("failed", Failed), ("any", Any)];
+    let name = upstream_name(cx, fields.get("name")?)?;
+    let words = [("succeeded", Succeeded), ("failed", Failed), ("any", Any), ("late", Late)];
     let status = fields.get("status").and_then(|n| cx.choice(n, "`status`", &words)).unwrap_or(Succeeded);
     Some(UpstreamTrigger { name, status, inputs: inputs(cx, &fields) })
+}
+
+/// A name, or `*` for all pipelines.
+fn upstream_name(cx: &mut Cx, node: &Node) -> Option<Option<Spanned<Name>>> {
+    if node.text().is_some_and(|text| &*text.value == "*") {
+        return Some(None);
+    }
+    cx.name(node, "a pipeline's name").map(Some)
+}
+
+fn content(cx: &mut Cx, node: &Node, form: ContentForm) -> Option<ContentTrigger> {
+    let (at, inputs) = if node.text().is_some() {
+        (node, IndexMap::new())
+    } else {
+        let fields = cx.fields(node, &keys::CONTENT)?;
+        (fields.get("of")?, inputs(cx, &fields))
+    };
+    let text = cx.string(at, "an output of another pipeline")?;
+    let named = text.split_once('.').and_then(|(pipeline, output)| Some((Name::new(pipeline)?, Name::new(output)?)));
+    let Some((pipeline, output)) = named else {
+        let message = format!("`{text}` names no output of a pipeline");
+        let help = "write PIPELINE.OUTPUT, such as `daily_sales.summary`: `summary` is one of its `outputs:`";
+        cx.push(Diagnostic::new(Code::WrongShape, at.span, message).help(help));
+        return None;
+    };
+    Some(ContentTrigger { form, pipeline, output, inputs })
 }
 
 fn schedule(cx: &mut Cx, node: &Node) -> Option<ScheduleSpec> {
@@ -113,13 +139,25 @@ fn schedule(cx: &mut Cx, node: &Node) -> Option<ScheduleSpec> {
         let folds = [("once", DstOverlap::Once), ("twice", DstOverlap::Twice)];
         both = dst.get("overlap").and_then(|n| cx.choice(n, "`overlap`", &folds)).unwrap_or_default();
     }
+    let finish_by = fields.get("finish_by").and_then(|n| finish_by(cx, n));
     let inputs = inputs(cx, &fields);
     let at = fields.get("cron")?;
     let text = cx.string(at, "`cron`")?;
     let decided = fields.get("dst").is_some();
     let cron = cron_line(cx, &text, at.span, (!decided).then_some(timezone))?;
     let calendar = Calendar { cron, zone: timezone, gap, overlap: both };
-    Some(ScheduleSpec { calendar, catchup, overlap, jitter, inputs })
+    Some(ScheduleSpec { calendar, catchup, overlap, jitter, finish_by, inputs })
+}
+
+fn finish_by(cx: &mut Cx, node: &Node) -> Option<FinishBy> {
+    let text = cx.string(node, "`finish_by`")?;
+    match FinishBy::parse(&text) {
+        Ok(by) => Some(by),
+        Err(why) => {
+            cx.push(Diagnostic::new(Code::WrongShape, node.span, format!("`finish_by` cannot be read: {why}")));
+            None
+        }
+    }
 }
 
 fn catchup(cx: &mut Cx, fields: &Fields<'_>) -> Catchup {

@@ -9,7 +9,7 @@ use crate::{
     data::Type,
     expr::Template,
     model::Name,
-    schedule::{Calendar, Catchup},
+    schedule::{Calendar, Catchup, FinishBy},
 };
 
 /// Inputs of the runs that a trigger starts.
@@ -26,10 +26,8 @@ pub enum TriggerSpec {
     File(FileTrigger),
     /// `pipeline:`: another pipeline's end.
     Pipeline(UpstreamTrigger),
-    /// `artifact:` whose content changed.
-    Artifact(String),
-    /// `table:` whose content changed.
-    Table(String),
+    /// `table:` or `artifact:`: an output of another pipeline whose content changed.
+    Content(ContentTrigger),
     /// `manual:`.
     Manual,
 }
@@ -45,6 +43,8 @@ pub struct ScheduleSpec {
     pub overlap: Overlap,
     /// `jitter:`: a delay is drawn up to this.
     pub jitter: Option<Duration>,
+    /// `finish_by:`: a run that has not succeeded by then is late.
+    pub finish_by: Option<FinishBy>,
     /// `inputs:`.
     pub inputs: TriggerInputs,
 }
@@ -106,9 +106,9 @@ pub struct FileTrigger {
 /// `on.pipeline`.
 #[derive(Debug, Clone)]
 pub struct UpstreamTrigger {
-    /// The other pipeline.
-    pub name: Spanned<Name>,
-    /// How it must have ended.
+    /// The other pipeline; any where `None`.
+    pub name: Option<Spanned<Name>>,
+    /// What must have come of it.
     pub status: UpstreamStatus,
     /// `inputs:`.
     pub inputs: TriggerInputs,
@@ -123,4 +123,67 @@ pub enum UpstreamStatus {
     Failed,
     /// In any way.
     Any,
+    /// Not at all: it has not succeeded by the time that `finish_by:` of its schedule says.
+    Late,
+}
+
+impl UpstreamTrigger {
+    /// Whether it is about a pipeline; nothing starts itself by `*`.
+    pub fn is_about(&self, pipeline: &str, own: &str) -> bool {
+        match &self.name {
+            Some(name) => name.value.as_str() == pipeline,
+            None => own != pipeline,
+        }
+    }
+}
+
+/// `on.table` or `on.artifact`.
+#[derive(Debug, Clone)]
+pub struct ContentTrigger {
+    /// Which of the two.
+    pub form: ContentForm,
+    /// The other pipeline.
+    pub pipeline: Name,
+    /// Its output.
+    pub output: Name,
+    /// `inputs:`.
+    pub inputs: TriggerInputs,
+}
+
+/// What a trigger compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentForm {
+    /// The rows of a table, in any order.
+    Table,
+    /// The bytes of a file, or any other value.
+    Artifact,
+}
+
+impl ContentForm {
+    /// Its key in `on:`.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Artifact => "artifact",
+        }
+    }
+}
+
+impl std::fmt::Display for ContentTrigger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.pipeline, self.output)
+    }
+}
+
+impl std::fmt::Display for UpstreamTrigger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.name.as_ref().map_or("any other pipeline", |name| name.value.as_str());
+        let what = match self.status {
+            UpstreamStatus::Succeeded => "succeeded",
+            UpstreamStatus::Failed => "failed",
+            UpstreamStatus::Any => "ended",
+            UpstreamStatus::Late => "is late",
+        };
+        write!(f, "{name} {what}")
+    }
 }

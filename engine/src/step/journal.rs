@@ -3,6 +3,7 @@ use std::{fmt, future::Future, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value as Json;
+use tracing::Instrument as _;
 
 use crate::model::{Digest, Fault, NodeIx, RunId};
 
@@ -125,7 +126,8 @@ impl Journal {
         };
         // Also where the intent stands already: only the run's owner may begin the call.
         self.store.intend(&key, request, &reserve, self.epoch).await?;
-        let (value, settle) = part(again).await?;
+        let span = tracing::info_span!("call", otel.kind = "client", key = key.key, again);
+        let (value, settle) = part(again).instrument(span).await?;
         self.store.finish(&key, request, &to_json(&value)?, &settle).await?;
         Ok(value)
     }

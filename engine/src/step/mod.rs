@@ -2,6 +2,7 @@
 
 mod access;
 mod config;
+mod content;
 mod context;
 mod effect;
 mod erased;
@@ -17,6 +18,7 @@ pub use config::{
     Count, Field, Located, Mismatch, OneOrMany, Period, Resolved, SecretText, Size, Templated, conform, convert,
     template_of,
 };
+pub use content::content_of;
 pub use context::{Inputs, LogSink, LogStream, Progress, StepContext};
 pub use effect::Effect;
 pub use journal::{Entry, Journal, JournalKey, JournalStore, Reservation, Resource, Settlement};

@@ -130,7 +130,9 @@ impl From<Denied> for Problem {
             Denied::Unauthenticated | Denied::Expired | Denied::Revoked => (StatusCode::UNAUTHORIZED, None),
             Denied::Forbidden { .. } | Denied::Csrf => (StatusCode::FORBIDDEN, None),
             Denied::Hidden => (StatusCode::NOT_FOUND, None),
-            Denied::Throttled { retry_after } => (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after)),
+            Denied::Throttled { retry_after } | Denied::Quota { retry_after } => {
+                (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))
+            }
             Denied::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         };
         let retry_after = wait.map(|wait| wait.as_secs_f64().ceil().max(1.0) as u64);

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod desk;
 pub mod events;
 pub mod queue;
+mod retention;
 mod service;
 pub mod ticker;
 pub mod triggers;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use millwork_engine::{
-    Engine,
+    Engine, Keep,
     model::{Clock, Fault, RunId, Timestamp},
     step::SecretProvider,
     store::{RecordKind, When},
@@ -13,12 +13,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     audit::{Action, Audit},
-    auth::{Sessions, Tokens},
+    auth::{Quotas, Sessions, Tokens},
     catalog::{Catalog, Checker},
     desk::{Desk, Outcome},
     events::Hub,
     queue::Limits,
-    ticker::Ticker,
+    retention::Retention,
+    ticker::{Late, Ticker},
     triggers::{Files, Upstream},
 };
 
@@ -42,6 +43,8 @@ pub struct ServiceOptions {
     pub secrets: Arc<dyn SecretProvider>,
     /// What all runs share.
     pub limits: Limits,
+    /// How long what has ended is kept; for ever where nothing is said.
+    pub keep: Option<Keep>,
 }
 
 /// The fault of what cannot be told yet, because the pipelines are still being read.
@@ -61,8 +64,10 @@ pub struct Service {
     hub: Arc<Hub>,
     tokens: Arc<Tokens>,
     sessions: Sessions,
+    quotas: Quotas,
     audit: Audit,
     secrets: Arc<dyn SecretProvider>,
+    keep: Option<Keep>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -70,13 +75,14 @@ pub struct Service {
 impl Service {
     /// Puts a service together. Nothing happens until [`Service::begin`].
     pub fn new(options: ServiceOptions) -> Arc<Self> {
-        let ServiceOptions { engine, clock, folder, checker, secrets, limits } = options;
+        let ServiceOptions { engine, clock, folder, checker, secrets, limits, keep } = options;
         let catalog = Arc::new(Catalog::new(&folder, checker));
         let desk = Desk::new(engine.clone(), clock.clone(), limits);
         let ticker = Ticker::new(engine.clone(), clock.clone(), catalog.clone(), desk.clone());
         let tokens = Arc::new(Tokens::new(engine.reader(), clock.clone()));
         Arc::new(Self {
             sessions: Sessions::new(engine.reader(), clock.clone(), tokens.clone()),
+            quotas: Quotas::new(engine.reader(), clock.clone()),
             audit: Audit::new(engine.reader(), clock.clone()),
             hub: Hub::new(engine.clone()),
             engine,
@@ -86,6 +92,7 @@ impl Service {
             ticker,
             tokens,
             secrets,
+            keep,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         })
@@ -113,6 +120,13 @@ impl Service {
         let (engine, clock) = (self.engine.clone(), self.clock.clone());
         let upstream = Upstream::new(engine.clone(), self.catalog.clone(), self.desk.clone());
         self.tasks.spawn(upstream.run(self.stop.clone()));
+        if let Some(keep) = self.keep {
+            let retention = Retention { engine: engine.clone(), clock: clock.clone(), keep };
+            self.tasks.spawn(retention.run(self.stop.clone()));
+        }
+        let late =
+            Late::new(engine.clone(), clock.clone(), self.catalog.clone(), self.desk.clone(), self.ticker.clone());
+        self.tasks.spawn(late.run(self.stop.clone()));
         if let Err(fault) = self.resume_backfills(&self.tasks).await {
             tracing::error!(%fault, "backfills of an earlier process do not go on");
         }
@@ -237,6 +251,11 @@ impl Service {
     /// Browsers that are in.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// How many runs tokens may start.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// Who did what.

@@ -3,35 +3,42 @@
 use std::io::stderr;
 
 use millwork_engine::model::Fault;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
+};
+
+use super::traces::{self, Traces};
 
 /// What is logged, such as `info`, or `millwork_engine=debug,sqlx=warn`; nothing where it is not set.
 const FILTER: &str = "MILLWORK_LOG";
 /// `json` for one object a line.
 const FORMAT: &str = "MILLWORK_LOG_FORMAT";
 
-/// Sends logs to standard error, if the environment asks for any.
-pub(super) fn install() -> Result<(), Fault> {
-    match std::env::var(FILTER) {
-        Ok(wanted) => begin(&wanted),
-        Err(_) => Ok(()),
+/// Sends logs to standard error, if the environment asks for any; and traces, if it says where to. `unsaid` is what is
+/// logged where the environment says nothing.
+pub(super) fn install(unsaid: Option<&str>) -> Result<Traces, Fault> {
+    let wanted = std::env::var(FILTER).ok().or_else(|| unsaid.map(str::to_owned));
+    let (spans, traces) = traces::layer()?;
+    let logs = wanted.map(|wanted| logs(&wanted)).transpose()?;
+    if logs.is_some() || spans.is_some() {
+        tracing_subscriber::registry().with(logs).with(spans).init();
     }
+    Ok(traces)
 }
 
-/// A service tells what goes wrong even if nothing was asked for.
-pub(super) fn install_for_service() -> Result<(), Fault> {
-    if std::env::var_os(FILTER).is_some() { Ok(()) } else { begin("warn") }
-}
-
-fn begin(wanted: &str) -> Result<(), Fault> {
+fn logs<S>(wanted: &str) -> Result<impl Layer<S> + use<S>, Fault>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let filter = EnvFilter::try_new(wanted).map_err(|e| {
         Fault::user("cli.usage", format!("`{FILTER}={wanted}` is no filter: {e}"))
             .help("write a level (error, warn, info, debug, trace), or `target=level` several times with commas")
     })?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    match std::env::var(FORMAT).as_deref() {
-        Ok("json") => logs.json().flatten_event(true).init(),
-        _ => logs.init(),
-    }
-    Ok(())
+    let layer = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let layer = match std::env::var(FORMAT).as_deref() {
+        Ok("json") => layer.json().flatten_event(true).boxed(),
+        _ => layer.boxed(),
+    };
+    Ok(layer.with_filter(filter))
 }

@@ -17,6 +17,7 @@ mod run_id;
 mod secrets;
 mod standing;
 mod table;
+mod traces;
 mod watch;
 mod words;
 mod workspace;
@@ -42,7 +43,14 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
             let output = Output::new();
-            match logging::install().and_then(|()| command::dispatch(&output, cli.command)) {
+            // A service tells what goes wrong even if nothing was asked for.
+            let unsaid = matches!(cli.command, args::Command::Serve(_)).then_some("warn");
+            let done = logging::install(unsaid).and_then(|traces| {
+                let done = command::dispatch(&output, cli.command);
+                traces.send_rest();
+                done
+            });
+            match done {
                 Ok(Exit::Ok) if output.lost().is_some() => {
                     let why = output.lost().unwrap_or_default();
                     output.fault(&Fault::external("cli.output", format!("the result cannot be written: {why}")));

@@ -76,6 +76,11 @@ impl Workspace {
         self.settings.as_ref().and_then(|settings| settings.memory)
     }
 
+    /// Whether it says how long anything is kept: then a service forgets by itself.
+    pub(super) fn keeps(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.retention != spec::Retention::default())
+    }
+
     /// How long `gc` keeps things: what was asked for, else what `retention:` says, else 30 days.
     pub(super) fn keep(&self, asked: Option<Duration>) -> Keep {
         const DAYS: Duration = Duration::from_secs(30 * 86_400);

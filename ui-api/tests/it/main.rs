@@ -14,3 +14,4 @@ mod selftest;
 mod serve;
 mod shown;
 mod signals;
+mod traces;

@@ -68,6 +68,20 @@ pub enum Cause {
         /// Its pipeline.
         pipeline: String,
     },
+    /// A run of another pipeline that had not succeeded by the time its schedule names.
+    Late {
+        /// Which trigger.
+        trigger: u32,
+        /// The pipeline that is late.
+        pipeline: String,
+        /// The number of its schedule.
+        schedule: u32,
+        /// The time of the schedule.
+        at: Timestamp,
+        /// The run of that time, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+    },
     /// A table or an artifact whose content changed.
     Content {
         /// Which trigger.

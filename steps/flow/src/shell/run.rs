@@ -7,6 +7,7 @@ use millwork_engine::{
     step::{LogStream, Step, StepContext, StepEnd},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::output::{self, Format, Keep};
 use crate::process::{Child, Ended, GuardCommand, Identity, Launch, Stop, end_survivors};
@@ -54,6 +55,7 @@ impl Step for ShellStep {
                 output::read_stream(stderr, Keep::Last(STDERR_TAIL), &cx.log, LogStream::Stderr),
             )
         };
+        let work = work.instrument(tracing::info_span!("call", otel.name = "process", otel.kind = "client"));
         tokio::pin!(work);
         let (ended, stdout, stderr) = tokio::select! {
             ended = &mut work => ended,

@@ -7,6 +7,7 @@ use millwork_engine::{
     model::{RunId, RunStatus},
     store::{RunFilter, RunView as Stored},
 };
+use millwork_service::ticker::Late;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +40,8 @@ pub(crate) struct Overview {
     waiting_runs: Vec<RunView>,
     /// The next times of schedules.
     next: Vec<NextTick>,
+    /// Times of schedules in the last day whose runs have not succeeded by their `finish_by`, and not yet since.
+    late: Vec<LateView>,
     /// Questions that wait for an answer.
     approvals: usize,
     /// Pipelines whose files have errors.
@@ -54,6 +57,24 @@ pub(crate) struct NextTick {
     index: u32,
     /// When.
     at: String,
+}
+
+/// A run that is late.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LateView {
+    /// The pipeline.
+    pipeline: String,
+    /// Which of its schedules.
+    index: u32,
+    /// The time of the schedule.
+    at: String,
+    /// By when its run should have succeeded.
+    by: String,
+    /// The run; none where the time was skipped or missed.
+    run: Option<String>,
+    /// How the run stands.
+    #[schema(value_type = Option<String>)]
+    status: Option<RunStatus>,
 }
 
 /// What a person wants to know first.
@@ -94,7 +115,25 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller<Read>) -> Answer
         failed: views(&of(&[RunStatus::Failed], 10, None).await?),
         waiting_runs: views(&waiting),
         next,
+        late: late(&app, &caller).await?,
         approvals: approvals::waiting(&app, |pipeline| caller.sees(pipeline)).await?.len(),
         broken: broken.map(|entry| entry.name.clone()).collect(),
     }))
+}
+
+async fn late(app: &App, caller: &Caller<Read>) -> Answer<Vec<LateView>> {
+    let service = app.service();
+    let since = service.now().before(Duration::from_hours(24));
+    let late = Late::open(service.engine(), since).await?;
+    let seen = late.into_iter().filter(|late| caller.sees(&late.pipeline)).take(20);
+    Ok(seen
+        .map(|late| LateView {
+            pipeline: late.pipeline,
+            index: late.schedule,
+            at: time(late.at),
+            by: time(late.by),
+            run: late.run.map(|run| run.to_string()),
+            status: late.status,
+        })
+        .collect())
 }

@@ -36,6 +36,8 @@ pub(crate) struct TokenView {
     expires_at: Option<String>,
     /// Requests a minute that it is good for.
     per_minute: Option<u32>,
+    /// Runs a day that it may start.
+    runs_per_day: Option<u32>,
     /// When it was used last, to the minute.
     last_used_at: Option<String>,
     /// The text, when it was just made: it is not shown again.
@@ -52,6 +54,7 @@ impl From<&Kept> for TokenView {
             created_at: time(kept.created_at),
             expires_at: kept.expires_at.map(time),
             per_minute: kept.per_minute,
+            runs_per_day: kept.runs_per_day,
             last_used_at: kept.last_used_at.map(time),
             token: None,
         }
@@ -74,6 +77,8 @@ pub(crate) struct TokenRequest {
     expires_in_s: Option<u64>,
     /// Requests a minute that it is good for; any number unless given.
     per_minute: Option<u32>,
+    /// Runs a day (UTC) that it may start: by `runs`, `call` and reruns; any number unless given.
+    runs_per_day: Option<u32>,
 }
 
 /// Tokens that are good.
@@ -94,6 +99,7 @@ pub(crate) async fn create(
         scope: PipelineScope::parse(&request.pipelines)?,
         expires_in: request.expires_in_s.map(Duration::from_secs),
         per_minute: request.per_minute,
+        runs_per_day: request.runs_per_day,
         ..NewToken::new(request.name, request.role)
     };
     let service = app.service();

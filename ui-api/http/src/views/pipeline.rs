@@ -136,9 +136,8 @@ fn trigger_view(trigger: &TriggerSpec) -> TriggerView {
         TriggerSpec::File(file) => {
             ("file", file.paths.iter().map(|path| path.value.as_str()).collect::<Vec<_>>().join(", "))
         }
-        TriggerSpec::Pipeline(upstream) => ("pipeline", format!("{} ended", upstream.name.value)),
-        TriggerSpec::Artifact(what) => ("artifact", what.clone()),
-        TriggerSpec::Table(what) => ("table", what.clone()),
+        TriggerSpec::Pipeline(upstream) => ("pipeline", upstream.to_string()),
+        TriggerSpec::Content(content) => (content.form.key(), content.to_string()),
         TriggerSpec::Manual => ("manual", "by hand".to_owned()),
     };
     TriggerView { kind, text }

@@ -91,6 +91,7 @@ impl From<&Cause> for CauseView {
             Cause::Webhook { delivery, .. } => ("webhook", format!("delivery {delivery}"), None),
             Cause::File { path, .. } => ("file", format!("{path} arrived"), None),
             Cause::Upstream { run, pipeline, .. } => ("pipeline", format!("{run} of {pipeline} ended"), Some(*run)),
+            Cause::Late { pipeline, at, run, .. } => ("late", format!("{pipeline} of {at} is late"), *run),
             Cause::Content { what, .. } => ("content", format!("{what} changed"), None),
             Cause::Rerun { of, from } => ("rerun", format!("{of} again from {from} on"), Some(*of)),
         };

@@ -2,9 +2,11 @@
 
 mod auth;
 mod call;
+mod content;
 mod events;
 mod hooks;
 mod kinds;
+mod late;
 mod odd;
 mod openapi;
 mod place;

@@ -12,7 +12,7 @@ use std::{
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use async_trait::async_trait;
 use millwork_engine::{
-    Durability, Engine, EngineOptions,
+    Durability, Engine, EngineOptions, Keep,
     data::{Scan, ScanReader},
     diag::Source,
     graph::{CheckOptions, CheckedPipeline, check_text},
@@ -67,6 +67,7 @@ pub(crate) struct Setup {
     pub(crate) runs: usize,
     pub(crate) pools: BTreeMap<Name, u32>,
     pub(crate) body_limit: Option<usize>,
+    pub(crate) keep: Option<Keep>,
 }
 
 impl Default for Setup {
@@ -77,6 +78,7 @@ impl Default for Setup {
             runs: 64,
             pools: BTreeMap::new(),
             body_limit: None,
+            keep: None,
         }
     }
 }
@@ -165,6 +167,7 @@ pub(crate) async fn service(setup: &Setup, home: &Path, folder: &Path) -> (Arc<S
         checker: Arc::new(Checks(registry)),
         secrets: Arc::new(Outside),
         limits: Limits { runs: setup.runs, pools: setup.pools.clone() },
+        keep: setup.keep,
     });
     (service, gates)
 }

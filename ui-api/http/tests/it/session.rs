@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use millwork_engine::model::{Clock as _, ManualClock, SystemClock};
 use millwork_service::auth::{NewToken, Role};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::place::{Answer, ECHO, Place, Setup, text};
 
@@ -138,4 +138,27 @@ async fn a_token_is_good_for_so_many_requests_a_minute() {
     ask().await.of_status(StatusCode::OK);
     ask().await.refused(429, "auth.throttled");
     place.good("/runs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_is_of_a_day() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let place = Place::with(Setup { clock: clock.clone(), ..Setup::default() }, &[crate::place::ECHO]).await;
+    let new = NewToken { runs_per_day: Some(2), ..NewToken::new("ci", Role::Operator) };
+    place.token.set(place.new_token(new).await).expect("closed once");
+    let start = async |path: &str, body: Json| place.post(path, body).await;
+    let run = json!({"pipeline": "echo"});
+    assert_eq!(start("/runs", run.clone()).await.status, 201);
+    // What is refused does not count, nor does looking.
+    start("/runs", json!({"pipeline": "echo", "inputs": {"n": "x"}})).await.refused(422, "input.type");
+    place.good("/runs").await;
+    assert_eq!(start("/pipelines/echo/call", json!({})).await.status, 200);
+    for (path, body) in [("/runs", run.clone()), ("/pipelines/echo/call", json!({}))] {
+        let refused = start(path, body).await;
+        refused.refused(429, "auth.quota");
+        let wait: u64 = refused.header("retry-after").expect("a time").parse().expect("a number");
+        assert!((1..=86_400).contains(&wait), "{wait}");
+    }
+    clock.advance(Duration::from_hours(24));
+    assert_eq!(start("/runs", run).await.status, 201);
 }

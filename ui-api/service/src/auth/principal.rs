@@ -22,6 +22,8 @@ pub struct Principal {
     pub scope: PipelineScope,
     /// How many requests a minute they may make; `None` if nothing limits them.
     pub per_minute: Option<u32>,
+    /// How many runs a day they may start; `None` if nothing limits them.
+    pub runs_per_day: Option<u32>,
 }
 
 impl Principal {
@@ -31,7 +33,14 @@ impl Principal {
     /// Whoever sits at the machine: they may do everything.
     pub fn local() -> Self {
         let local = Self::LOCAL.to_owned();
-        Self { id: local.clone(), name: local, role: Role::Admin, scope: PipelineScope::all(), per_minute: None }
+        Self {
+            id: local.clone(),
+            name: local,
+            role: Role::Admin,
+            scope: PipelineScope::all(),
+            per_minute: None,
+            runs_per_day: None,
+        }
     }
 
     /// Whether they may do something, to a pipeline or to none in particular. To be asked before the pipeline is
@@ -81,6 +90,12 @@ pub enum Denied {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// The token has started as many runs as it may today.
+    #[error("the token has started as many runs as it may in a day; the next begins in {} s", retry_after.as_secs_f64().ceil().max(1.0))]
+    Quota {
+        /// What is left of the day.
+        retry_after: Duration,
+    },
     /// A request with a cookie does not prove that a page of this server made it.
     #[error("the request comes with a session, but without the session's CSRF token")]
     Csrf,
@@ -105,6 +120,12 @@ impl From<Denied> for Fault {
             Denied::Throttled { retry_after } => {
                 let millis = u64::try_from(retry_after.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
                 Self::user("auth.throttled", message).retry(Retry::AfterMillis(millis))
+            }
+            Denied::Quota { retry_after } => {
+                let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+                Self::user("auth.quota", message)
+                    .retry(Retry::AfterMillis(millis))
+                    .help("wait for the next day (UTC), or ask an admin for a token with a larger `runs_per_day`")
             }
             Denied::Csrf => Self::user("auth.csrf", message)
                 .help("send what `GET /api/v1/session` gives as `csrf` in the header `X-Millwork-CSRF`"),

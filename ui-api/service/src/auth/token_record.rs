@@ -23,12 +23,21 @@ pub struct NewToken {
     pub expires_in: Option<Duration>,
     /// How many requests a minute it is good for.
     pub per_minute: Option<u32>,
+    /// How many runs a day it may start.
+    pub runs_per_day: Option<u32>,
 }
 
 impl NewToken {
     /// A token of a role for all pipelines, without an end.
     pub fn new(name: impl Into<String>, role: Role) -> Self {
-        Self { name: name.into(), role, scope: PipelineScope::all(), expires_in: None, per_minute: None }
+        Self {
+            name: name.into(),
+            role,
+            scope: PipelineScope::all(),
+            expires_in: None,
+            per_minute: None,
+            runs_per_day: None,
+        }
     }
 
     /// Refuses what nobody can mean.
@@ -51,6 +60,12 @@ impl NewToken {
         }
         if self.per_minute == Some(0) {
             return refuse("the token would allow no request".to_owned(), "give a number from 1, or none for no limit");
+        }
+        if self.runs_per_day == Some(0) {
+            return refuse(
+                "the token would start no run".to_owned(),
+                "give a number from 1, or none for no limit; a token that only looks has the role viewer",
+            );
         }
         if self.role == Role::Admin && !self.scope.is_all() {
             return refuse(
@@ -80,6 +95,8 @@ pub struct TokenView {
     pub expires_at: Option<Timestamp>,
     /// How many requests a minute it is good for.
     pub per_minute: Option<u32>,
+    /// How many runs a day it may start.
+    pub runs_per_day: Option<u32>,
     /// When it was last used, to a minute.
     pub last_used_at: Option<Timestamp>,
 }
@@ -107,6 +124,8 @@ pub(super) struct Token {
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) per_minute: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) runs_per_day: Option<u32>,
     pub(super) revoked_at: Option<Timestamp>,
     pub(super) last_used_at: Option<Timestamp>,
 }
@@ -121,6 +140,7 @@ impl Token {
             created_at: now,
             expires_at: new.expires_in.map(|time| now.after(time)),
             per_minute: new.per_minute,
+            runs_per_day: new.runs_per_day,
             revoked_at: None,
             last_used_at: None,
         }
@@ -138,13 +158,15 @@ impl Token {
     }
 
     pub(super) fn principal(self, id: String) -> Principal {
-        let Self { name, role, pipelines: scope, per_minute, .. } = self;
-        Principal { id, name, role, scope, per_minute }
+        let Self { name, role, pipelines: scope, per_minute, runs_per_day, .. } = self;
+        Principal { id, name, role, scope, per_minute, runs_per_day }
     }
 
     pub(super) fn view(self, id: String) -> TokenView {
-        let Self { name, role, pipelines: scope, created_at, expires_at, per_minute, last_used_at, .. } = self;
-        TokenView { id, name, role, scope, created_at, expires_at, per_minute, last_used_at }
+        let Self {
+            name, role, pipelines: scope, created_at, expires_at, per_minute, runs_per_day, last_used_at, ..
+        } = self;
+        TokenView { id, name, role, scope, created_at, expires_at, per_minute, runs_per_day, last_used_at }
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod clockwork;
 mod due;
+mod late;
 mod record;
 
 pub use clockwork::{ScheduleView, Ticker};
 pub use due::Due;
+pub use late::{Late, Lateness};
 pub use record::{LastTick, ScheduleRecord};

@@ -1,5 +1,6 @@
 //! Starts runs for what arrives: requests, files, ends of other runs.
 
+mod content;
 mod files;
 mod hook;
 mod upstream;

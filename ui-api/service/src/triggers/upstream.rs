@@ -3,14 +3,16 @@ use std::{sync::Arc, time::Duration};
 use millwork_engine::{
     Engine,
     data::{Value, decode},
+    graph::Plan,
     model::{Blame, Event, Fault, RunId, RunStatus, event::Cause},
-    spec::{TriggerSpec, UpstreamStatus},
+    spec::{ContentTrigger, TriggerSpec, UpstreamStatus, UpstreamTrigger},
     store::{RecordKind, When},
     triggers_of,
 };
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
+use super::content::Changed;
 use crate::{catalog::Catalog, desk::Desk};
 
 /// Where the reader of the feed has come to.
@@ -20,7 +22,7 @@ const PAGE: u32 = 500;
 /// How often commits of other processes are looked for.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Starts pipelines when others end. Every end is seen once: how far the feed was read is recorded after what it led
+/// Starts pipelines when others end, or when what others give has other content. Every end is seen once: how far the feed was read is recorded after what it led
 /// to, and what is started twice has the same key.
 #[derive(Debug)]
 pub struct Upstream {
@@ -37,6 +39,7 @@ struct End<'a> {
     pipeline: &'a str,
     status: RunStatus,
     outputs: &'a Json,
+    fault: Option<&'a Fault>,
 }
 
 impl Upstream {
@@ -90,9 +93,10 @@ impl Upstream {
         let mut ended = false;
         for commit in &page.commits {
             for recorded in &commit.events {
-                if let Event::RunEnded { status, outputs, .. } = &recorded.event {
+                if let Event::RunEnded { status, outputs, fault } = &recorded.event {
                     ended = true;
-                    let end = End { run: commit.run, pipeline: &commit.pipeline, status: *status, outputs };
+                    let (run, pipeline, fault) = (commit.run, commit.pipeline.as_str(), fault.as_ref());
+                    let end = End { run, pipeline, status: *status, outputs, fault };
                     self.see_to(&end).await?;
                 }
             }
@@ -106,36 +110,26 @@ impl Upstream {
     }
 
     async fn see_to(&self, end: &End<'_>) -> Result<(), Fault> {
+        let mut of_any = None;
         for entry in self.catalog.all().values() {
             let Some(plan) = &entry.plan else { continue };
             for (trigger, spec) in triggers_of(plan) {
-                let TriggerSpec::Pipeline(upstream) = spec else { continue };
-                let fits = match upstream.status {
-                    UpstreamStatus::Succeeded => end.status == RunStatus::Succeeded,
-                    UpstreamStatus::Failed => end.status == RunStatus::Failed,
-                    UpstreamStatus::Any => true,
+                let seen = match spec {
+                    TriggerSpec::Pipeline(upstream) if upstream.name.is_none() => {
+                        let known = match of_any {
+                            Some(known) => known,
+                            None => *of_any.insert(self.is_for_any(end).await?),
+                        };
+                        if !known {
+                            continue;
+                        }
+                        self.ended(plan, trigger, upstream, end).await
+                    }
+                    TriggerSpec::Pipeline(upstream) => self.ended(plan, trigger, upstream, end).await,
+                    TriggerSpec::Content(content) => self.compared(plan, trigger, content, end).await,
+                    _ => continue,
                 };
-                if !fits || upstream.name.value.as_str() != end.pipeline {
-                    continue;
-                }
-                let key = format!("upstream/{}/{trigger}/{}", entry.name, end.run);
-                if self.engine.run_of_key(&key).await?.is_some() {
-                    continue;
-                }
-                let status = serde_json::to_value(end.status).ok();
-                let event = Value::map([
-                    ("run", Value::from(end.run.to_string())),
-                    ("pipeline", Value::from(end.pipeline)),
-                    ("status", Value::from(status.as_ref().and_then(Json::as_str).unwrap_or_default())),
-                    ("outputs", decode(end.outputs)?),
-                ]);
-                let cause = Cause::Upstream { trigger, run: end.run, pipeline: end.pipeline.to_owned() };
-                let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await;
-                let started = match prepared {
-                    Ok(prepared) => self.desk.start(prepared, None).await.map(drop),
-                    Err(fault) => Err(fault),
-                };
-                match started {
+                match seen {
                     Err(fault) if fault.blame == Blame::User => {
                         tracing::error!(pipeline = %entry.name, upstream = %end.run, %fault, "a run cannot be started");
                     }
@@ -144,5 +138,76 @@ impl Upstream {
             }
         }
         Ok(())
+    }
+
+    /// Whether a trigger on any pipeline is about an end. Runs of sub-pipelines are told of by their parents; and who
+    /// listens to all is heard by none of them, or two of them would start each other for ever.
+    async fn is_for_any(&self, end: &End<'_>) -> Result<bool, Fault> {
+        let listens = |plan: &Plan| {
+            triggers_of(plan).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(on) if on.name.is_none()))
+        };
+        if self.catalog.get(end.pipeline).and_then(|entry| entry.plan.clone()).is_some_and(|plan| listens(&plan)) {
+            return Ok(false);
+        }
+        let origin = self.engine.origin(end.run).await?;
+        Ok(!matches!(origin.cause, Cause::Parent { .. }))
+    }
+
+    async fn ended(&self, plan: &Arc<Plan>, trigger: u32, spec: &UpstreamTrigger, end: &End<'_>) -> Result<(), Fault> {
+        let fits = match spec.status {
+            UpstreamStatus::Succeeded => end.status == RunStatus::Succeeded,
+            UpstreamStatus::Failed => end.status == RunStatus::Failed,
+            UpstreamStatus::Any => true,
+            UpstreamStatus::Late => false,
+        };
+        if !fits || !spec.is_about(end.pipeline, &plan.spec.name.value) {
+            return Ok(());
+        }
+        let key = format!("upstream/{}/{trigger}/{}", plan.spec.name.value, end.run);
+        let status = serde_json::to_value(end.status).ok();
+        let event = Value::map([
+            ("run", Value::from(end.run.to_string())),
+            ("pipeline", Value::from(end.pipeline)),
+            ("status", Value::from(status.as_ref().and_then(Json::as_str).unwrap_or_default())),
+            ("fault", end.fault.map_or(Value::Null, |fault| Value::from(fault.to_string()))),
+            ("outputs", decode(end.outputs)?),
+        ]);
+        let cause = Cause::Upstream { trigger, run: end.run, pipeline: end.pipeline.to_owned() };
+        self.start(plan, trigger, event, cause, &key).await
+    }
+
+    async fn compared(
+        &self,
+        plan: &Arc<Plan>,
+        trigger: u32,
+        spec: &ContentTrigger,
+        end: &End<'_>,
+    ) -> Result<(), Fault> {
+        if end.status != RunStatus::Succeeded || spec.pipeline.as_str() != end.pipeline {
+            return Ok(());
+        }
+        let owner = format!("{}/{trigger}", plan.spec.name.value);
+        let Some(changed) = Changed::find(&self.engine, &owner, spec, end.outputs).await? else { return Ok(()) };
+        let event = Value::map([
+            ("run", Value::from(end.run.to_string())),
+            ("pipeline", Value::from(end.pipeline)),
+            ("output", Value::from(spec.output.as_str())),
+            ("digest", Value::from(changed.digest.to_string())),
+            ("value", changed.value.clone()),
+        ]);
+        let cause = Cause::Content { trigger, what: spec.to_string(), digest: changed.digest };
+        // The key names the run, not the content, which may come and go.
+        let key = format!("content/{owner}/{}", end.run);
+        self.start(plan, trigger, event, cause, &key).await?;
+        changed.remember(&self.engine, end.run).await
+    }
+
+    /// Starts the run of an end, unless it was started before.
+    async fn start(&self, plan: &Arc<Plan>, trigger: u32, event: Value, cause: Cause, key: &str) -> Result<(), Fault> {
+        if self.engine.run_of_key(key).await?.is_some() {
+            return Ok(());
+        }
+        let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(key)).await?;
+        self.desk.start(prepared, None).await.map(drop)
     }
 }

@@ -48,6 +48,9 @@ pub enum TokenCommand {
         /// Requests a minute that it is good for.
         #[arg(long, value_name = "N")]
         per_minute: Option<u32>,
+        /// Runs a day (UTC) that it may start.
+        #[arg(long, value_name = "N")]
+        runs_per_day: Option<u32>,
         /// The folder of the state.
         #[arg(long, value_name = "FOLDER")]
         home: Option<PathBuf>,

@@ -16,7 +16,7 @@ use millwork_service::{Service, ServiceOptions, catalog::Checker, queue::Limits}
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Exit, args::ServeArgs, home, link, logging, open, output::Output, words, workspace::Workspace};
+use crate::cli::{Exit, args::ServeArgs, home, link, open, output::Output, words, workspace::Workspace};
 
 /// The folder that is served where none is given, if it is there.
 const FOLDER: &str = "pipelines";
@@ -36,7 +36,6 @@ impl Checker for Checks {
 
 /// Serves a folder of pipelines until it is told to stop.
 pub(super) fn serve(output: &Output, args: &ServeArgs) -> Result<Exit, Fault> {
-    logging::install_for_service()?;
     let folder = folder_of(args.folder.clone())?;
     let workspace = Workspace::above(output, &folder)?;
     let home = home::for_pipeline(args.open.home.as_deref(), &folder.join("pipeline.yaml"));
@@ -71,6 +70,7 @@ async fn run(
     let engine = open::engine(home.clone(), registry.clone(), &args.open, &workspace).await?;
     let limits = Limits { runs: args.max_runs as usize, pools: workspace.pools() };
     let secrets = Arc::new(workspace.secrets());
+    let keep = workspace.keeps().then(|| workspace.keep(None));
     let service = Service::new(ServiceOptions {
         engine: engine.clone(),
         clock,
@@ -78,6 +78,7 @@ async fn run(
         checker: Arc::new(Checks { registry, workspace }),
         secrets,
         limits,
+        keep,
     });
     let server = Server::bind(&args.listen).await?;
     let addresses = server.addresses();

@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use millwork_engine::model::{Fault, SystemClock};
 use millwork_service::{
@@ -30,8 +30,16 @@ pub(super) fn token(output: &Output, command: TokenCommand) -> Result<Exit, Faul
         let tokens = Tokens::new(engine.reader(), clock.clone());
         let audit = Audit::new(engine.reader(), clock);
         match command {
-            TokenCommand::Create { name, role, pipelines, expires, per_minute, .. } => {
-                create(output, &tokens, &audit, name, role, &pipelines, expires, per_minute).await?;
+            TokenCommand::Create { name, role, pipelines, expires, per_minute, runs_per_day, .. } => {
+                let scope = PipelineScope::parse(&pipelines)?;
+                let new = NewToken {
+                    scope,
+                    expires_in: expires,
+                    per_minute,
+                    runs_per_day,
+                    ..NewToken::new(name, role_of(role))
+                };
+                create(output, &tokens, &audit, new).await?;
             }
             TokenCommand::List { .. } => {
                 for token in tokens.list().await? {
@@ -64,24 +72,16 @@ pub(super) fn home_of(asked: Option<PathBuf>) -> PathBuf {
     home::for_pipeline(asked.as_deref(), &folder.join("pipeline.yaml"))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the flags of one command")]
-async fn create(
-    output: &Output,
-    tokens: &Tokens,
-    audit: &Audit,
-    name: String,
-    role: RoleArg,
-    pipelines: &[String],
-    expires: Option<Duration>,
-    per_minute: Option<u32>,
-) -> Result<(), Fault> {
-    let role = match role {
+const fn role_of(role: RoleArg) -> Role {
+    match role {
         RoleArg::Viewer => Role::Viewer,
         RoleArg::Operator => Role::Operator,
         RoleArg::Admin => Role::Admin,
-    };
-    let scope = PipelineScope::parse(pipelines)?;
-    let new = NewToken { scope, expires_in: expires, per_minute, ..NewToken::new(name, role) };
+    }
+}
+
+async fn create(output: &Output, tokens: &Tokens, audit: &Audit, new: NewToken) -> Result<(), Fault> {
+    let role = new.role;
     let (view, secret) = tokens.create(new).await?;
     audit.record("cli", Action::TokenCreate, &view.id, json!({"name": view.name, "role": view.role})).await?;
     output.say(format!("the token of {} ({role}); it is not shown again:", view.name));

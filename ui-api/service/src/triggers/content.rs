@@ -1,0 +1,59 @@
+use millwork_engine::{
+    Engine,
+    data::{Value, decode},
+    model::{Digest, Fault, RunId},
+    spec::{ContentForm, ContentTrigger},
+    step::content_of,
+    store::{RecordKind, When},
+};
+use serde_json::{Value as Json, json};
+
+/// An output whose content is other than the one that its trigger acted on last.
+#[derive(Debug)]
+pub(super) struct Changed {
+    pub digest: Digest,
+    pub value: Value,
+    /// Where the digest is remembered.
+    key: String,
+}
+
+impl Changed {
+    /// Compares the output of a run that succeeded; `None` where its content is what it was. `owner` says whose
+    /// trigger it is.
+    pub(super) async fn find(
+        engine: &Engine,
+        owner: &str,
+        spec: &ContentTrigger,
+        outputs: &Json,
+    ) -> Result<Option<Self>, Fault> {
+        let Some(output) = outputs.get(spec.output.as_str()) else {
+            let message = format!("the pipeline `{}` gave no output `{}`", spec.pipeline, spec.output);
+            return Err(Fault::user("content.none", message).help("name one of its `outputs:`"));
+        };
+        let value = decode(output)?;
+        if spec.form == ContentForm::Table && !matches!(value, Value::Table(_)) {
+            let message = format!("the output `{}` of `{}` is no table", spec.output, spec.pipeline);
+            return Err(Fault::user("content.form", message).help("for other outputs there is `on.artifact`"));
+        }
+        let digest = match content_of(&value, engine.tables()).await {
+            Ok(digest) => digest,
+            // What cannot be read has gone since, and will not be there the next time either.
+            Err(fault) => {
+                tracing::error!(trigger = owner, output = %spec, %fault, "a content cannot be compared, and starts nothing");
+                return Ok(None);
+            }
+        };
+        // A trigger that names something else now has seen nothing of it yet.
+        let key = format!("{owner}/{spec}");
+        let known = engine.reader().record(RecordKind::Content, &key).await?;
+        let same = known.is_some_and(|record| record.value["digest"] == json!(digest));
+        Ok((!same).then_some(Self { digest, value, key }))
+    }
+
+    /// Remembers it, so that the same content starts nothing again.
+    pub(super) async fn remember(&self, engine: &Engine, run: RunId) -> Result<(), Fault> {
+        let value = json!({"digest": self.digest, "run": run});
+        engine.reader().put_record(RecordKind::Content, &self.key, Some(value), When::Always).await?;
+        Ok(())
+    }
+}
