@@ -28,6 +28,9 @@ pub struct ItemCounts {
     pub failed: u32,
     /// Skipped by their `if`.
     pub skipped: u32,
+    /// Stopped by request.
+    #[serde(default)]
+    pub cancelled: u32,
 }
 
 /// What is known of one step.
@@ -251,7 +254,7 @@ impl Board {
                         ItemOutcome::Succeeded => facts.items.succeeded += count,
                         ItemOutcome::Failed => facts.items.failed += count,
                         ItemOutcome::Skipped => facts.items.skipped += count,
-                        ItemOutcome::Cancelled => {}
+                        ItemOutcome::Cancelled => facts.items.cancelled += count,
                     }
                 }
             }),
