@@ -4,8 +4,9 @@ use super::inner::Inner;
 use crate::{
     executor::{Board, StepFacts},
     graph::Plan,
-    model::{Fault, NodeIx, RunId, Timestamp, event::RunOrigin},
+    model::{Event, Fault, NodeIx, RunId, Timestamp, event::RunOrigin},
     run::{RunState, evolve},
+    scheduler::stand,
     store::RunView,
 };
 
@@ -103,11 +104,12 @@ impl Inner {
                     return Ok(None);
                 }
                 board.apply(recorded);
+                if let Event::RunResumed { .. } = recorded.event {
+                    stand(&board, &before.plan, &state);
+                }
             }
         }
-        for node in &before.plan.nodes {
-            board.set_status(node.ix, state.step_status(node.ix));
-        }
+        stand(&board, &before.plan, &state);
         let (plan, origin) = (before.plan.clone(), before.origin.clone());
         Ok(Some(RunLook { plan, origin, created_at: before.created_at, facts: board.all(), state }))
     }

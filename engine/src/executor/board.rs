@@ -167,7 +167,7 @@ impl Board {
                 facts.fault = None;
                 facts.ended_at = None;
                 facts.skipped = None;
-                facts.items.failed = 0;
+                (facts.items.failed, facts.items.cancelled) = (0, 0);
             }
             facts.status = status;
         });

@@ -191,37 +191,37 @@ impl IntoResponse for Problem {
 pub(crate) enum Refusals {
     /// The request cannot be read.
     #[response(status = 400, content_type = "application/problem+json")]
-    Bad(#[to_schema] ProblemBody),
+    Bad(ProblemBody),
     /// No token, or one that is over.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] ProblemBody),
+    Unauthenticated(ProblemBody),
     /// The role is too small, or the request comes from a foreign page.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
     /// There is no such thing, or none that the token may see.
     #[response(status = 404, content_type = "application/problem+json")]
-    Missing(#[to_schema] ProblemBody),
+    Missing(ProblemBody),
     /// It does not fit how things stand.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] ProblemBody),
+    Conflict(ProblemBody),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] ProblemBody),
+    TooLarge(ProblemBody),
     /// The body has another content type than JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    ContentType(#[to_schema] ProblemBody),
+    ContentType(ProblemBody),
     /// The host is none of this server.
     #[response(status = 421, content_type = "application/problem+json")]
-    Misdirected(#[to_schema] ProblemBody),
+    Misdirected(ProblemBody),
     /// What was asked for cannot be done as it is asked.
     #[response(status = 422, content_type = "application/problem+json")]
-    Unprocessable(#[to_schema] ProblemBody),
+    Unprocessable(ProblemBody),
     /// Too many requests.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] ProblemBody),
+    TooMany(ProblemBody),
     /// The state cannot be read or written at present.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemBody),
+    Unavailable(ProblemBody),
 }
 
 /// A JSON body; one that cannot be read is a problem with its reason.

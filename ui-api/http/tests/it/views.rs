@@ -127,3 +127,22 @@ async fn no_answer_says_what_to_type_on_a_terminal() {
     resumed.refused(409, "run.succeeded");
     assert!(resumed.json()["help"].as_str().is_some_and(|help| help.contains("POST /api/v1/runs/{id}/rerun")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_that_are_done_again_are_counted_once() {
+    let fan = "version: 1\nname: fan\nsteps:\n  - id: each\n    for_each: \"[1, 2, 3, 4]\"\n    uses: scripted\n    \
+               with: {value: \"${{ item }}\"}\n";
+    let script = Script::default().then("each.3", [Act::Fail(Fault::user("test.failed", "it failed"))]);
+    let place = Place::with(Setup { script, ..Setup::default() }, &[fan]).await;
+    let id = text(&place.ran("fan", json!({})).await["id"]);
+    let items = async || place.steps(&id).await[0]["items"].clone();
+    assert_eq!(items().await["failed"], 1);
+    place.post(&format!("/runs/{id}/resume"), json!({})).await.of_status(StatusCode::ACCEPTED);
+    while place.ended(&id).await["status"] != "succeeded" {}
+    let all = json!({"total": 4, "succeeded": 4, "failed": 0, "skipped": 0, "cancelled": 0, "running": 0});
+    assert_eq!(items().await, all);
+    let told = place.stream(&format!("/runs/{id}/events"), None).await.rest().await;
+    let last = told.iter().rfind(|event| event.name == "items").expect("items");
+    assert_eq!((&last.data["succeeded"], &last.data["failed"]), (&json!(4), &json!(0)), "{last:?}");
+    assert!(place.steps(&id).await[0].get("fault").is_none());
+}

@@ -102,6 +102,12 @@ impl Teller {
             // Everything may stand otherwise.
             Event::RunResumed { .. } => {
                 for ix in 0..self.names.len() {
+                    // Items that did not succeed are done again.
+                    if let Some(counts) = self.items.get_mut(ix)
+                        && !self.state.step_status(NodeIx(ix as u32)).is_final()
+                    {
+                        (counts.failed, counts.cancelled) = (0, 0);
+                    }
                     changes.extend(self.step(NodeIx(ix as u32), &recorded.event, false));
                 }
             }
