@@ -584,6 +584,8 @@ class Judge:
         self.wrong = client.complain
         self.runs = {run["id"]: run for run in client.all("/api/v1/runs?limit=500")}
         self.detail = {id: client.get(f"/api/v1/runs/{id}") for id in self.runs}
+        for id, detail in self.detail.items():
+            detail["steps"] = client.get(f"/api/v1/runs/{id}/steps?limit=5000")["items"]
         self.of = collections.defaultdict(list)
         for detail in self.detail.values():
             self.of[detail["pipeline"]].append(detail)

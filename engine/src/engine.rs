@@ -23,10 +23,11 @@ mod tick;
 mod triggered;
 
 pub use crate::{
-    executor::{ItemCounts, LogLine, Update},
+    executor::{ItemCounts, LogLine, LogPage, LogPlace, LogQuery, Update},
     store::Durability,
 };
 pub use handle::RunHandle;
+pub use home::RunOwner;
 pub use launch::Prepared;
 pub use look::RunLook;
 pub use tick::{Tick, schedules};
@@ -224,7 +225,7 @@ impl Engine {
     }
 
     /// A run as it stands: also one that another process owns.
-    pub async fn look(&self, run: RunId) -> Result<RunLook, Fault> {
+    pub async fn look(&self, run: RunId) -> Result<Arc<RunLook>, Fault> {
         self.inner.run_look(run).await
     }
 
@@ -299,13 +300,25 @@ impl Engine {
 
     /// The living process that owns a run, in words; `None` if nobody drives it.
     pub async fn owner_of(&self, run: RunId) -> Result<Option<String>, Fault> {
+        Ok(self.owner(run).await?.map(|owner| owner.to_string()))
+    }
+
+    /// The living process that owns a run; `None` if nobody drives it.
+    pub async fn owner(&self, run: RunId) -> Result<Option<RunOwner>, Fault> {
         self.inner.owner_of(run).await
     }
 
     /// Log lines of a step, oldest first: all attempts and items, or one item.
     pub async fn logs(&self, run: RunId, step: Option<&str>, item: Option<u32>) -> Result<Vec<LogLine>, Fault> {
-        let (home, step) = (self.inner.home.clone(), step.map(str::to_owned));
-        let read = tokio::task::spawn_blocking(move || crate::executor::read_logs(&home, run, step.as_deref(), item));
+        let query = LogQuery { step: step.map(str::to_owned), item, text: None };
+        Ok(self.log_page(run, query, LogPlace::From(0), u64::MAX).await?.lines)
+    }
+
+    /// A part of a run's log. What was looked at once is not looked at again: a part costs its lines, however long the
+    /// log is, and following costs what is new.
+    pub async fn log_page(&self, run: RunId, query: LogQuery, place: LogPlace, limit: u64) -> Result<LogPage, Fault> {
+        let logs = self.inner.logs.clone();
+        let read = tokio::task::spawn_blocking(move || logs.read(run, query, place, limit));
         read.await.map_err(|e| Fault::internal("log.read", format!("reading was stopped: {e}")))?
     }
 

@@ -27,6 +27,7 @@ pub mod scheduler;
 mod engine;
 
 pub use engine::{
-    Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, Prepared, RerunPlan, RunHandle, RunLook,
-    RunRequest, RunSummary, Started, StepSummary, Tick, Update, schedules, triggers_of,
+    Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, LogPage, LogPlace, LogQuery, Prepared,
+    RerunPlan, RunHandle, RunLook, RunOwner, RunRequest, RunSummary, Started, StepSummary, Tick, Update, schedules,
+    triggers_of,
 };

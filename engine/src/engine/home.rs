@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
@@ -18,6 +19,27 @@ use crate::{
 
 /// Artifacts younger than this are kept: a run may be about to name what it has just put there.
 const GRACE: Duration = Duration::from_hours(1);
+
+/// A process that lives and drives a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunOwner {
+    /// This one.
+    Here,
+    /// Another one.
+    Elsewhere(Holder),
+    /// Another one, which did not say more of itself.
+    Unknown,
+}
+
+impl fmt::Display for RunOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("this process"),
+            Self::Elsewhere(who) => write!(f, "process {} (`{}`, since {})", who.pid, who.command, who.since),
+            Self::Unknown => f.write_str("another process"),
+        }
+    }
+}
 
 /// What is on disk.
 #[derive(Debug)]
@@ -37,14 +59,11 @@ impl OnDisk {
     }
 
     /// Who an owner is, if its process lives.
-    pub(super) fn alive(&self, owner: OwnerId) -> Option<String> {
+    pub(super) fn alive(&self, owner: OwnerId) -> Option<RunOwner> {
         if !OwnerLock::is_alive(&self.home, owner) {
             return None;
         }
-        Some(OwnerLock::holder(&self.home, owner).map_or_else(
-            || "another process".to_owned(),
-            |who| format!("process {} (`{}`, since {})", who.pid, who.command, who.since),
-        ))
+        Some(OwnerLock::holder(&self.home, owner).map_or(RunOwner::Unknown, RunOwner::Elsewhere))
     }
 
     /// Rings at an owner; it looks for requests now and then anyway.

@@ -4,12 +4,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{EngineOptions, RunHandle, bundle, children::Children, handle::Live, home::OnDisk};
+use super::{EngineOptions, RunHandle, bundle, children::Children, handle::Live, home::OnDisk, look::Looks};
 use crate::{
     data::{ArtifactStore, Value},
-    executor::{Deps, Executor, Frozen, step_outputs},
+    executor::{Deps, Executor, Frozen, Logs, step_outputs, stored_outputs},
     graph::Plan,
-    model::{Clock, Digest, Fault, Name, OwnerId, RunId, StepStatus},
+    model::{Clock, Digest, Fault, Name, OwnerId, RunId, StepStatus, event::StoredOutputs},
     scheduler::{Hub, Message},
     step::{Registry, Services, TableAccess},
     store::StateStore,
@@ -25,6 +25,8 @@ pub(super) struct Inner {
     pub clock: Arc<dyn Clock>,
     pub owner: OwnerId,
     pub on_disk: Option<OnDisk>,
+    pub logs: Arc<Logs>,
+    pub looks: Looks,
     runs: Mutex<HashMap<RunId, Live>>,
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
 }
@@ -65,6 +67,8 @@ pub(super) fn assemble(
     let executor = Executor::new(deps, parallel)?;
     let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
     let inner = Arc::new(Inner {
+        looks: Looks::default(),
+        logs: Arc::new(Logs::new(options.home.clone())),
         home: options.home,
         store: store.clone(),
         hub: Hub { executor, store },
@@ -149,14 +153,19 @@ impl Inner {
     }
 
     pub(super) async fn outputs(&self, run: RunId, step: &str) -> Result<BTreeMap<Name, Value>, Fault> {
-        let (frozen, state) = self.look(run).await?;
-        let node = frozen.find(step).ok_or_else(|| no_step(&frozen, step))?;
-        let status = state.step_status(node);
-        if status != StepStatus::Succeeded && frozen.board.facts(node).stored.is_none() {
+        let look = self.run_look(run).await?;
+        let (node, facts) = look.step(step).ok_or_else(|| no_step(&look.plan, step))?;
+        let (status, deps) = (facts.status, self.hub.executor.deps());
+        if status != StepStatus::Succeeded && facts.stored.is_none() {
             let text = format!("step `{step}` has no outputs: it is {}", super::summary::word(status));
             return Err(Fault::user("outputs.none", text));
         }
-        let outputs = step_outputs(self.hub.executor.deps(), &frozen, node).await?;
+        let outputs = match &facts.stored {
+            None => Arc::default(),
+            // What is made again needs all of the run.
+            Some(StoredOutputs::Recomputable { .. }) => step_outputs(deps, &self.look(run).await?.0, node).await?,
+            Some(stored) => Arc::new(stored_outputs(deps, stored).await?),
+        };
         Ok(outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
@@ -201,8 +210,8 @@ impl Inner {
 }
 
 /// The fault that names a step which is not there.
-pub(super) fn no_step(run: &Frozen, step: &str) -> Fault {
-    let names: Vec<&str> = run.plan.nodes.iter().map(|node| node.id.as_str()).take(20).collect();
+pub(super) fn no_step(plan: &Plan, step: &str) -> Fault {
+    let names: Vec<&str> = plan.nodes.iter().map(|node| node.id.as_str()).take(20).collect();
     Fault::user("step.unknown", format!("the run has no step `{step}`"))
         .help(format!("its steps: {}", names.join(", ")))
 }

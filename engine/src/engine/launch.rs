@@ -8,7 +8,13 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::{RunHandle, RunRequest, bundle, handle::Live, home::OnDisk, inner::Inner, inputs};
+use super::{
+    RunHandle, RunRequest, bundle,
+    handle::Live,
+    home::{OnDisk, RunOwner},
+    inner::Inner,
+    inputs,
+};
 use crate::{
     crash::crash_point,
     data::{Value, encode},
@@ -318,9 +324,9 @@ impl Inner {
     }
 
     /// The living process that owns a run, in words.
-    pub(super) async fn owner_of(&self, run: RunId) -> Result<Option<String>, Fault> {
+    pub(super) async fn owner_of(&self, run: RunId) -> Result<Option<RunOwner>, Fault> {
         if self.live(run).is_some() {
-            return Ok(Some("this process".to_owned()));
+            return Ok(Some(RunOwner::Here));
         }
         let record = self.store.owner(run).await?;
         let alive = |disk: &OnDisk| if record.owner == self.owner { None } else { disk.alive(record.owner) };

@@ -41,7 +41,7 @@ impl Inner {
 
     pub(super) async fn answer(self: &Arc<Self>, run: RunId, step: &str, answer: Json, by: &str) -> Result<(), Fault> {
         let (frozen, _) = self.look(run).await?;
-        let node = frozen.find(step).ok_or_else(|| no_step(&frozen, step))?;
+        let node = frozen.find(step).ok_or_else(|| no_step(&frozen.plan, step))?;
         let waits = frozen.board.with(node, |facts| facts.wait.clone().zip(facts.waits_since)).flatten();
         let Some((wait, since)) = waits else { return Err(nobody_asked(run, step)) };
         if let Some(Work::Kind { kind, config, .. }) = frozen.plan.nodes.get(node.index()).map(|node| &node.work)

@@ -28,7 +28,7 @@ impl Inner {
     ) -> Result<Repeat, Fault> {
         let (old, _) = self.look(run).await?;
         let plan = plan.unwrap_or_else(|| old.plan.clone());
-        let start = plan.node(from).ok_or_else(|| super::inner::no_step(&old, from))?;
+        let start = plan.node(from).ok_or_else(|| super::inner::no_step(&old.plan, from))?;
         let (start, from) = (start.ix, start.id.clone());
         let mut shown = RerunPlan { reused: Vec::new(), again: Vec::new() };
         let mut reused = BTreeMap::new();

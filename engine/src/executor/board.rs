@@ -28,6 +28,9 @@ pub struct ItemCounts {
     pub failed: u32,
     /// Skipped by their `if`.
     pub skipped: u32,
+    /// Stopped by request.
+    #[serde(default)]
+    pub cancelled: u32,
 }
 
 /// What is known of one step.
@@ -164,7 +167,7 @@ impl Board {
                 facts.fault = None;
                 facts.ended_at = None;
                 facts.skipped = None;
-                facts.items.failed = 0;
+                (facts.items.failed, facts.items.cancelled) = (0, 0);
             }
             facts.status = status;
         });
@@ -251,7 +254,7 @@ impl Board {
                         ItemOutcome::Succeeded => facts.items.succeeded += count,
                         ItemOutcome::Failed => facts.items.failed += count,
                         ItemOutcome::Skipped => facts.items.skipped += count,
-                        ItemOutcome::Cancelled => {}
+                        ItemOutcome::Cancelled => facts.items.cancelled += count,
                     }
                 }
             }),

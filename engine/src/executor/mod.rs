@@ -32,7 +32,7 @@ pub(crate) use frozen::EVENT;
 pub use frozen::Frozen;
 pub use gather::{Gathered, gather};
 pub use keep::{Kept, Outputs, keep};
-pub use logs::{LogLine, read_logs};
+pub use logs::{LogLine, LogPage, LogPlace, LogQuery, Logs};
 pub use runtime::{COMPUTE, ChildEnds, Deps, Executor, Report, Reporter};
 pub use scrub::Scrubber;
 pub use update::{Update, Updates};
@@ -53,6 +53,11 @@ pub async fn plan_items(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<Plann
 /// Outputs of a step, tables ready to be read.
 pub async fn step_outputs(deps: &Deps, run: &Frozen, node: NodeIx) -> Result<std::sync::Arc<Outputs>, Fault> {
     load::outputs(deps, run, node).await
+}
+
+/// Outputs from where they are kept.
+pub(crate) async fn stored_outputs(deps: &Deps, stored: &crate::model::event::StoredOutputs) -> Result<Outputs, Fault> {
+    load::stored_outputs(deps, stored).await
 }
 
 /// Whether stored outputs can still be read.

@@ -270,6 +270,11 @@ impl RunState {
         self.get(node)?.items.as_ref()?.outcome(item)
     }
 
+    /// How many items of a fan-out are under way, or between two attempts.
+    pub fn items_under_way(&self, node: NodeIx) -> u32 {
+        self.get(node).and_then(|state| state.items.as_ref()).map_or(0, |items| items.under_way.len() as u32)
+    }
+
     /// How many items of a fan-out have not ended.
     pub fn items_left(&self, node: NodeIx) -> u32 {
         self.get(node).and_then(|state| state.items.as_ref()).map_or(0, Items::left)

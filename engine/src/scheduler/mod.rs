@@ -17,5 +17,5 @@ pub(crate) use commit::Birth;
 pub(crate) use driver::Driver;
 pub use driver::{Hub, Stand};
 pub(crate) use message::Message;
-pub(crate) use recover::recover;
 pub use recover::shape_of;
+pub(crate) use recover::{recover, stand};

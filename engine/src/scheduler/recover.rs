@@ -86,16 +86,25 @@ pub(crate) async fn recover(store: &dyn RunReader, run: RunId, plan: &Plan) -> R
         evolve(&mut state, &recorded)
             .map_err(|e| Fault::internal("log.broken", format!("the log of {run} cannot be followed: {e}")))?;
         board.apply(&recorded);
+        // What is to be done again forgets how it ended, before it begins again.
+        if let Event::RunResumed { .. } = recorded.event {
+            stand(&board, plan, &state);
+        }
         if let Event::RunCreated { origin } = recorded.event {
             created = Some((*origin, recorded.at));
         }
     }
-    for node in &plan.nodes {
-        board.set_status(node.ix, state.step_status(node.ix));
-    }
+    stand(&board, plan, &state);
     let (origin, created_at) = created
         .ok_or_else(|| Fault::internal("log.broken", format!("the log of {run} does not begin with its creation")))?;
     Ok(Recovered { state, board, origin, created_at, values: log.state })
+}
+
+/// Sets how every step stands, as the machine has it.
+pub(crate) fn stand(board: &Board, plan: &Plan, state: &RunState) {
+    for node in &plan.nodes {
+        board.set_status(node.ix, state.step_status(node.ix));
+    }
 }
 
 async fn all_events(store: &dyn RunReader, run: RunId) -> Result<Vec<crate::model::Recorded>, Fault> {

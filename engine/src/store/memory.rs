@@ -17,7 +17,7 @@ use super::{
 use crate::{
     graph::Bundle,
     model::{
-        ArtifactId, Clock, Digest, Fault, NodeIx, OwnerId, Recorded, RunId, RunStatus, StepStatus, Timestamp,
+        ArtifactId, Clock, Digest, Event, Fault, NodeIx, OwnerId, Recorded, RunId, RunStatus, StepStatus, Timestamp,
         event::StoredOutputs,
     },
     step::{Entry, JournalKey, JournalStore, Reservation, Resource, Settlement},
@@ -149,6 +149,7 @@ impl Run {
             status: self.status,
             parent: self.parent.map(|(run, ..)| run),
             created_at: self.created_at,
+            started_at: self.events.iter().find(|e| matches!(e.event, Event::RunStarted)).map(|e| e.at),
             ended_at: self.ended_at,
             seq: self.seq(),
             epoch: self.owner.epoch,

@@ -21,6 +21,8 @@ pub struct RunView {
     pub parent: Option<RunId>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When it began: it may have waited for its turn before.
+    pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// The last event.

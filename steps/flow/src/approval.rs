@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use millwork_engine::{
-    data::{Type, Value},
+    data::{Type, Value, plain},
     diag::{Code, Diagnostic},
     model::{Digest, Fault, Name, Wait},
     step::{
@@ -48,6 +48,63 @@ struct FormField {
     /// What it is for, shown to the person.
     #[serde(default)]
     description: Option<String>,
+    /// The only values that are accepted; any, if not given.
+    #[serde(default, rename = "enum")]
+    allowed: Vec<Json>,
+    /// What it is where the person leaves it out.
+    #[serde(default)]
+    default: Option<Json>,
+}
+
+/// A value that an answer has, or may have.
+#[derive(Debug, Clone)]
+struct Field {
+    ty: Type,
+    allowed: Vec<Json>,
+    default: Option<Json>,
+}
+
+impl Field {
+    fn new(field: &FormField, ty: Type) -> Self {
+        Self { ty, allowed: field.allowed.clone(), default: field.default.clone() }
+    }
+
+    /// What was given, read as what the field holds; the error says what a person got wrong.
+    fn read(&self, name: &str, given: Option<&Json>) -> Result<Value, String> {
+        let Self { ty, allowed, default } = self;
+        let value = convert(given.or(default.as_ref()).cloned().unwrap_or(Json::Null), ty);
+        let value = value.ok_or_else(|| match given {
+            Some(wrong) => format!("`{name}` is {ty}, and {wrong} is not"),
+            None => format!("`{name}` ({ty}) is missing"),
+        })?;
+        let text = plain(&value);
+        let is_one = || allowed.iter().any(|one| convert(one.clone(), ty).is_some_and(|one| plain(&one) == text));
+        // What may be left out was left out.
+        if allowed.is_empty() || matches!(value, Value::Null) || is_one() {
+            return Ok(value);
+        }
+        let all: Vec<String> = allowed.iter().map(Json::to_string).collect();
+        Err(format!("`{name}` is one of {}", all.join(", ")))
+    }
+
+    /// What is wrong with the field itself.
+    fn problem(&self) -> Option<String> {
+        let Self { ty, allowed, default } = self;
+        if let Some(odd) = allowed.iter().find(|one| convert((*one).clone(), ty).is_none()) {
+            return Some(format!("{odd} of `enum` is not {ty}"));
+        }
+        let read = default.as_ref().map(|default| self.read("default", Some(default)));
+        read.and_then(Result::err)
+    }
+
+    /// As it stands below the question.
+    fn shown(&self, name: &str) -> String {
+        let Self { ty, allowed, default } = self;
+        let all: Vec<String> = allowed.iter().map(Json::to_string).collect();
+        let one_of = if all.is_empty() { String::new() } else { format!(", one of {}", all.join(" ")) };
+        let left_out = default.as_ref().map(|default| format!(", {default} if left out")).unwrap_or_default();
+        format!("\n  {name} ({ty}{one_of}{left_out})")
+    }
 }
 
 /// An answer.
@@ -62,7 +119,7 @@ enum Verdict {
 
 struct Question {
     prompt: String,
-    form: IndexMap<String, Type>,
+    form: IndexMap<String, Field>,
     shown: String,
     timeout: Option<Duration>,
     default: Option<Verdict>,
@@ -117,7 +174,10 @@ steps:
                 Ok(_) if Name::new(name).is_none() => {
                     format!("`{name}` is not a name: use small letters, digits and underscores")
                 }
-                Ok(_) => continue,
+                Ok(ty) => match Field::new(field, ty).problem() {
+                    Some(problem) => problem,
+                    None => continue,
+                },
             };
             problems.push(Diagnostic::new(Code::WrongShape, field.ty.span, problem));
         }
@@ -125,7 +185,8 @@ steps:
     }
 
     fn judge_answer(config: &ApprovalConfig, answer: &Json) -> Result<(), String> {
-        let form = config.form.iter().map(|(name, field)| (name.clone(), Type::parse(&field.ty).unwrap_or(Type::Any)));
+        let read = |field: &FormField| Field::new(field, Type::parse(&field.ty).unwrap_or(Type::Any));
+        let form = config.form.iter().map(|(name, field)| (name.clone(), read(field)));
         judge(&form.collect(), answer).map(drop)
     }
 
@@ -136,8 +197,10 @@ steps:
         for (name, field) in &config.config().form {
             let ty = Type::parse(&field.ty).map_err(|e| Fault::user("approval.config", e))?;
             let about = field.description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-            shown.push_str(&format!("\n  {name} ({ty}){about}"));
-            form.insert(name.clone(), ty);
+            let field = Field::new(field, ty);
+            shown.push_str(&field.shown(name));
+            shown.push_str(&about);
+            form.insert(name.clone(), field);
         }
         let timeout = config.get_opt(&config.config().timeout)?;
         Ok(Box::new(Question { prompt, form, shown, timeout, default: config.default }))
@@ -193,7 +256,7 @@ enum Answer {
 }
 
 /// Reads `{approved: bool, by: text, values: {..}}`; the error says what a person got wrong.
-fn judge(form: &IndexMap<String, Type>, answer: &Json) -> Result<Answer, String> {
+fn judge(form: &IndexMap<String, Field>, answer: &Json) -> Result<Answer, String> {
     let by = answer.get("by").and_then(Json::as_str).unwrap_or("somebody").to_owned();
     match answer.get("approved").and_then(Json::as_bool) {
         Some(true) => {}
@@ -206,13 +269,8 @@ fn judge(form: &IndexMap<String, Type>, answer: &Json) -> Result<Answer, String>
         return Err(format!("the form has no `{unknown}`"));
     }
     let mut values = Vec::new();
-    for (name, ty) in form {
-        let value = convert(given.get(name).cloned().unwrap_or(Json::Null), ty);
-        let value = value.ok_or_else(|| match given.get(name) {
-            Some(wrong) => format!("`{name}` is {ty}, and {wrong} is not"),
-            None => format!("`{name}` ({ty}) is missing"),
-        })?;
-        values.push((name.as_str(), value));
+    for (name, field) in form {
+        values.push((name.as_str(), field.read(name, given.get(name))?));
     }
     Ok(Answer::Approved { by, values: Value::map(values) })
 }
@@ -249,10 +307,20 @@ mod tests {
     use serde_json::json;
 
     fn question() -> Question {
-        let form = [("n", "int"), ("why", "string?")];
+        let field = |ty: &str, allowed: &[Json], default: Option<Json>| Field {
+            ty: Type::parse(ty).expect("a type"),
+            allowed: allowed.to_vec(),
+            default,
+        };
+        let form = [
+            ("n", field("int", &[], None)),
+            ("why", field("string?", &[], None)),
+            ("how", field("string", &[json!("fast"), json!("well")], Some(json!("well")))),
+            ("many", field("int?", &[json!(1), json!(2)], None)),
+        ];
         Question {
             prompt: "Go?".to_owned(),
-            form: form.iter().map(|(name, ty)| ((*name).to_owned(), Type::parse(ty).expect("a type"))).collect(),
+            form: form.map(|(name, field)| (name.to_owned(), field)).into_iter().collect(),
             shown: "Go?".to_owned(),
             timeout: None,
             default: None,
@@ -264,6 +332,9 @@ mod tests {
         for (answer, expected) in [
             (json!({"approved": true, "by": "ann", "values": {"n": "7"}}), "ok"),
             (json!({"approved": true, "values": {"n": 7, "why": "x"}}), "ok"),
+            (json!({"approved": true, "values": {"n": 7, "how": "fast", "many": "2"}}), "ok"),
+            (json!({"approved": true, "values": {"n": 7, "how": "so"}}), "`how` is one of \"fast\", \"well\""),
+            (json!({"approved": true, "values": {"n": 7, "many": 3}}), "`many` is one of 1, 2"),
             (json!({"approved": true}), "`n` (int) is missing"),
             (json!({"approved": true, "values": {"n": "x"}}), "`n` is int"),
             (json!({"approved": true, "values": {"n": 1, "m": 2}}), "has no `m`"),
@@ -277,6 +348,18 @@ mod tests {
             };
             assert!(found.contains(expected), "{answer}: {found}");
         }
+    }
+
+    #[test]
+    fn fields_are_shown_and_what_is_wrong_with_them_is_said() {
+        let form = question().form;
+        assert_eq!(form["n"].shown("n"), "\n  n (int)");
+        assert_eq!(form["how"].shown("how"), "\n  how (string, one of \"fast\" \"well\", \"well\" if left out)");
+        assert!(form.values().all(|field| field.problem().is_none()));
+        let odd = Field { default: Some(json!("other")), ..form["how"].clone() };
+        assert!(odd.problem().is_some_and(|problem| problem.contains("one of")));
+        let odd = Field { allowed: vec![json!("x")], ..form["n"].clone() };
+        assert_eq!(odd.problem().as_deref(), Some("\"x\" of `enum` is not int"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use millwork_service::{
     auth::{Denied, HostPolicy, Limiter, Principal, Throttle},
 };
 
+use crate::attempts::Attempts;
+
 /// How the API is opened.
 #[derive(Debug, Clone, Default)]
 pub struct AppOptions {
@@ -34,6 +36,7 @@ struct Inner {
     body_limit: usize,
     limiter: Mutex<Limiter>,
     throttle: Mutex<Throttle>,
+    attempts: Attempts,
 }
 
 /// Bytes that a request's body may have unless something else is said.
@@ -55,13 +58,19 @@ impl App {
         }
         let hosts = HostPolicy::new(&options.binds, &options.hosts)?;
         let body_limit = options.body_limit.unwrap_or(BODY);
+        let attempts = Attempts::default();
         let (limiter, throttle) = (Mutex::new(Limiter::new()), Mutex::new(Throttle::new()));
-        Ok(Self { inner: Arc::new(Inner { service, hosts, loopback, body_limit, limiter, throttle }) })
+        Ok(Self { inner: Arc::new(Inner { service, hosts, loopback, body_limit, limiter, throttle, attempts }) })
     }
 
     /// The service.
     pub(crate) fn service(&self) -> &Arc<Service> {
         &self.inner.service
+    }
+
+    /// Attempts of steps, as far as they were read.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.inner.attempts
     }
 
     pub(crate) fn hosts(&self) -> &HostPolicy {

@@ -30,7 +30,7 @@ pub(crate) async fn serve(request: Request) -> Response {
             None => return Problem::missing("file", "index.html").into_response(),
         },
     };
-    let same = request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == asset.tag.as_bytes());
+    let same = crate::etag::known(request.headers(), asset.tag);
     let mut response = if same { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));

@@ -11,7 +11,11 @@ use axum::{
 use millwork_engine::model::Fault;
 use millwork_service::auth::{Denied, Foreign, Incoming, Permission, Principal, Sessions};
 
-use crate::{app::App, problem::Problem};
+use crate::{
+    app::App,
+    lapse::{Shown, bearer},
+    problem::Problem,
+};
 
 /// The cookie with a browser's session.
 pub(crate) const COOKIE: &str = "millwork_session";
@@ -61,6 +65,8 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let mut response = match ask(&app, &parts).await {
         Ok(asker) => {
             parts.extensions.insert(asker);
+            let shown = Shown::of(&parts.headers);
+            parts.extensions.insert(shown);
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
@@ -88,7 +94,7 @@ async fn ask(app: &App, request: &Parts) -> Result<Asker, Problem> {
     // A hook starts runs with any method.
     let is_unsafe = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS)
         || request.uri.path().starts_with("/hooks/");
-    let bearer = text(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = bearer(headers);
     let incoming = Incoming {
         host: text(headers, "host").or_else(|| request.uri.authority().map(|authority| authority.as_str())),
         origin: text(headers, "origin"),
@@ -154,6 +160,7 @@ needs! {
 #[derive(Debug)]
 pub(crate) struct Caller<N> {
     principal: Principal,
+    shown: Shown,
     needs: PhantomData<N>,
 }
 
@@ -166,6 +173,11 @@ impl<N: Needs> Caller<N> {
     /// Who.
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// What they showed to be let in.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown.clone()
     }
 
     /// Refuses a pipeline that they may not know of.
@@ -186,7 +198,8 @@ impl<N: Needs> FromRequestParts<App> for Caller<N> {
         match parts.extensions.get::<Asker>() {
             Some(Asker::Known(principal)) => {
                 principal.may(N::PERMISSION, None)?;
-                Ok(Self { principal: principal.clone(), needs: PhantomData })
+                let shown = parts.extensions.get::<Shown>().cloned().unwrap_or(Shown::Nothing);
+                Ok(Self { principal: principal.clone(), shown, needs: PhantomData })
             }
             Some(Asker::Nobody(reason)) => Err(Denied::from(*reason).into()),
             None => Err(Denied::Unauthenticated.into()),

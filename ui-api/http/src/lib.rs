@@ -2,8 +2,12 @@
 
 mod app;
 mod assets;
+mod attempts;
 mod diff;
+mod etag;
 mod guard;
+mod help;
+mod lapse;
 mod openapi;
 mod page;
 mod problem;

@@ -13,8 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::App,
     routes::{
-        approvals, artifacts, audit, backfills, call, events, health, hooks, logs, overview, pipelines, revisions,
-        runs, schedules, session, steps, tokens,
+        approvals, artifacts, audit, backfills, call, events, health, hooks, logs, overview, parts, pipelines,
+        revisions, runs, schedules, session, steps, tokens, why,
     },
 };
 
@@ -64,8 +64,10 @@ pub(crate) fn split() -> (Router<App>, openapi::OpenApi) {
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::resume))
         .routes(routes!(runs::rerun_plan, runs::rerun))
-        .routes(routes!(runs::why))
+        .routes(routes!(why::why))
         .routes(routes!(logs::list))
+        .routes(routes!(parts::plan))
+        .routes(routes!(parts::steps))
         .routes(routes!(steps::show))
         .routes(routes!(steps::items))
         .routes(routes!(steps::table))

@@ -12,6 +12,8 @@ use millwork_engine::{
 };
 use millwork_service::auth::Denied;
 use serde::Serialize;
+
+use crate::{help::help, routes::hooks::HookedView};
 use serde_json::Value as AnyValue;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -24,7 +26,7 @@ pub(crate) struct ProblemBody {
     pub status: u16,
     /// What went wrong, in a sentence.
     pub detail: String,
-    /// A stable code; `millwork explain CODE` says more.
+    /// A stable code.
     pub code: String,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +40,9 @@ pub(crate) struct ProblemBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub diagnostics: Vec<JsonDiagnostic>,
+    /// What a delivery led to for each pipeline, where it led to something for some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<HookedView>,
 }
 
 /// A refusal. Boxed, because most calls give none.
@@ -51,13 +56,15 @@ struct Refusal {
     retry_after: Option<u64>,
     run: Option<String>,
     diagnostics: Vec<JsonDiagnostic>,
+    hooked: Vec<HookedView>,
 }
 
 pub(crate) type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, fault: Fault) -> Self {
-        Self(Box::new(Refusal { status, fault, retry_after: None, run: None, diagnostics: Vec::new() }))
+        let (diagnostics, hooked) = (Vec::new(), Vec::new());
+        Self(Box::new(Refusal { status, fault, retry_after: None, run: None, diagnostics, hooked }))
     }
 
     /// There is no such thing.
@@ -85,6 +92,11 @@ impl Problem {
         self
     }
 
+    pub(crate) fn with_hooked(mut self, hooked: Vec<HookedView>) -> Self {
+        self.0.hooked = hooked;
+        self
+    }
+
     pub(crate) fn with_diagnostics(mut self, diagnostics: Vec<JsonDiagnostic>) -> Self {
         self.0.diagnostics = diagnostics;
         self
@@ -95,7 +107,7 @@ impl Problem {
     /// As the last event of a stream.
     pub(crate) fn event(&self) -> axum::response::sse::Event {
         let Refusal { run, fault, .. } = &*self.0;
-        let body = serde_json::json!({"run": run, "code": fault.code, "detail": fault.message, "help": fault.help});
+        let body = serde_json::json!({"run": run, "code": fault.code, "detail": fault.message, "help": help(fault)});
         crate::sse::named("problem", &body)
     }
 }
@@ -144,21 +156,23 @@ impl From<Denied> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Refusal { status, fault, retry_after, run, diagnostics } = *self.0;
+        let Refusal { status, fault, retry_after, run, diagnostics, hooked } = *self.0;
         if status.is_server_error() {
             tracing::warn!(%fault, "a request failed");
         }
         let retry_after = retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
         let later = retry_after.is_some() || fault.retry != Retry::Never || status == StatusCode::SERVICE_UNAVAILABLE;
+        let help = help(&fault);
         let body = ProblemBody {
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             detail: fault.message,
             code: fault.code.to_string(),
-            help: fault.help,
+            help,
             retry: if later { "later" } else { "no" },
             run,
             diagnostics,
+            runs: hooked,
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -179,37 +193,37 @@ impl IntoResponse for Problem {
 pub(crate) enum Refusals {
     /// The request cannot be read.
     #[response(status = 400, content_type = "application/problem+json")]
-    Bad(#[to_schema] ProblemBody),
+    Bad(ProblemBody),
     /// No token, or one that is over.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] ProblemBody),
+    Unauthenticated(ProblemBody),
     /// The role is too small, or the request comes from a foreign page.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
     /// There is no such thing, or none that the token may see.
     #[response(status = 404, content_type = "application/problem+json")]
-    Missing(#[to_schema] ProblemBody),
+    Missing(ProblemBody),
     /// It does not fit how things stand.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] ProblemBody),
+    Conflict(ProblemBody),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] ProblemBody),
+    TooLarge(ProblemBody),
     /// The body has another content type than JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    ContentType(#[to_schema] ProblemBody),
+    ContentType(ProblemBody),
     /// The host is none of this server.
     #[response(status = 421, content_type = "application/problem+json")]
-    Misdirected(#[to_schema] ProblemBody),
+    Misdirected(ProblemBody),
     /// What was asked for cannot be done as it is asked.
     #[response(status = 422, content_type = "application/problem+json")]
-    Unprocessable(#[to_schema] ProblemBody),
+    Unprocessable(ProblemBody),
     /// Too many requests.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] ProblemBody),
+    TooMany(ProblemBody),
     /// The state cannot be read or written at present.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemBody),
+    Unavailable(ProblemBody),
 }
 
 /// A JSON body; one that cannot be read is a problem with its reason.

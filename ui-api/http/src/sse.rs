@@ -102,7 +102,6 @@ struct ItemsEvent<'a> {
     at: String,
     #[serde(flatten)]
     counts: ItemsView,
-    cancelled: u32,
 }
 
 /// A change as an event without its id.
@@ -127,8 +126,8 @@ pub(crate) fn event(told: &Told, pipeline: &str) -> Event {
             },
         ),
         Change::Items(items) => {
-            let (counts, cancelled) = (items.counts.into(), items.cancelled);
-            named("items", &ItemsEvent { run, step: &items.step, seq, at, counts, cancelled })
+            let counts = ItemsView::new(items.counts, items.running);
+            named("items", &ItemsEvent { run, step: &items.step, seq, at, counts })
         }
     }
 }

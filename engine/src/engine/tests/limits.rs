@@ -96,7 +96,7 @@ async fn items_that_wait_for_children_and_times_hold_no_permit() {
     assert_eq!(summary.outputs, json!({"doubled": [2, 4, 6, 8, 10, 12, 14, 16], "naps": 3}));
 }
 
-const GATED: &str = r#"
+pub(super) const GATED: &str = r#"
 version: 1
 name: parents
 steps:

@@ -6,6 +6,7 @@ mod harness;
 mod homes;
 mod kinds;
 mod limits;
+mod looks;
 mod reuse;
 mod runs;
 mod secrets;

@@ -306,12 +306,13 @@ impl<'a> Rows<'a> {
         batch.rows("INSERT INTO bundles VALUES", 2, ignore, &self.bundles, |b, (revision, text)| {
             b.value(&revision.as_bytes()[..]).value(Arc::clone(text));
         });
-        batch.rows("INSERT INTO runs VALUES", 13, "", &self.runs, |b, (key, run)| {
+        batch.rows("INSERT INTO runs VALUES", 14, "", &self.runs, |b, (key, run)| {
             let parent = run.parent.as_ref();
             b.value(*key).value(Arc::clone(&run.id)).value(run.pipeline.as_str()).value(&run.revision.as_bytes()[..]);
             b.value(parent.map(|p| p.run.as_str())).value(parent.map(|p| p.node)).value(parent.map(|p| p.item));
             b.value(run.status).value(run.created_at).value(run.ended_at);
             b.value(run.events.rows.len() as i64).value(1_i64).value(run.owner.as_str());
+            b.value(run.started_at);
         });
         let keyed = self.runs.iter().filter_map(|(run, create)| Some((create.key.as_deref()?, *run)));
         let keyed: Vec<(&str, i64)> = keyed.collect();
@@ -321,10 +322,12 @@ impl<'a> Rows<'a> {
         batch.rows("INSERT INTO scopes VALUES", 2, ignore, &self.scopes, |b, (scope, within)| {
             b.value(scope.as_str()).value(within.as_str());
         });
-        let head = "UPDATE runs SET seq = v.column2, status = v.column3, ended_at = v.column4 FROM (VALUES";
+        let head = "UPDATE runs SET seq = v.column2, status = v.column3, ended_at = v.column4, \
+                    started_at = coalesce(started_at, v.column5) FROM (VALUES";
         let tail = ") AS v WHERE runs.key = v.column1";
-        batch.rows(head, 4, tail, &self.heads, |b, (key, seq, append)| {
+        batch.rows(head, 5, tail, &self.heads, |b, (key, seq, append)| {
             b.value(*key).value(*seq as i64).value(append.status).value(append.ended_at);
+            b.value(append.started_at);
         });
     }
 

@@ -7,7 +7,7 @@ use super::{
     codec::{Numbered, amount, or_whole, to_json},
 };
 use crate::{
-    model::{Digest, Fault, OwnerId, Recorded, RunId},
+    model::{Digest, Event, Fault, OwnerId, Recorded, RunId},
     step::{JournalKey, Reservation, Resource, Settlement},
 };
 
@@ -85,6 +85,7 @@ pub(super) struct Create {
     pub(super) events: Events,
     pub(super) status: i64,
     pub(super) created_at: i64,
+    pub(super) started_at: Option<i64>,
     pub(super) ended_at: Option<i64>,
 }
 
@@ -106,6 +107,7 @@ pub(super) struct Prepared {
     pub(super) items: Vec<PreparedItem>,
     pub(super) outputs: Vec<(Digest, Arc<str>)>,
     pub(super) status: i64,
+    pub(super) started_at: Option<i64>,
     pub(super) ended_at: Option<i64>,
     pub(super) steps: Vec<(u32, i64)>,
     pub(super) snapshot: Option<Vec<u8>>,
@@ -156,6 +158,7 @@ impl Create {
             owner: new.owner.to_string(),
             status: new.status.number(),
             created_at: at(new.events.first()),
+            started_at: started(&new.events),
             ended_at: new.status.is_final().then(|| at(new.events.last())),
             events: Events::new(&new.events)?,
             pipeline: new.pipeline,
@@ -186,6 +189,7 @@ impl Prepared {
             items: append.items.iter().map(item).collect::<Result<_, StoreError>>()?,
             outputs: append.outputs.into_iter().map(|row| (row.digest, row.json.into())).collect(),
             status: append.status.number(),
+            started_at: started(&append.events),
             ended_at: append.status.is_final().then_some(ended),
             steps: append.steps.iter().map(|(node, status)| (node.0, status.number())).collect(),
             snapshot: append.snapshot,
@@ -196,4 +200,9 @@ impl Prepared {
                 .collect::<Result<_, StoreError>>()?,
         })
     }
+}
+
+/// When a run began, if it did so among these events.
+fn started(events: &[Recorded]) -> Option<i64> {
+    events.iter().find(|recorded| matches!(recorded.event, Event::RunStarted)).map(|recorded| recorded.at.as_micros())
 }

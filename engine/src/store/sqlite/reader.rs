@@ -28,7 +28,8 @@ pub(super) struct Reader {
     pool: SqlitePool,
 }
 
-const RUN: &str = "SELECT id, pipeline, revision, status, parent, created_at, ended_at, seq, epoch FROM runs";
+const RUN: &str =
+    "SELECT id, pipeline, revision, status, parent, created_at, ended_at, seq, epoch, started_at FROM runs";
 
 impl Reader {
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
@@ -314,8 +315,7 @@ impl Reader {
     }
 }
 
-const RUN_BY_ID: &str =
-    "SELECT id, pipeline, revision, status, parent, created_at, ended_at, seq, epoch FROM runs WHERE id = ?";
+const RUN_BY_ID: &str = "SELECT id, pipeline, revision, status, parent, created_at, ended_at, seq, epoch, started_at FROM runs WHERE id = ?";
 
 fn view(row: &SqliteRow) -> Result<RunView, StoreError> {
     Ok(RunView {
@@ -328,6 +328,7 @@ fn view(row: &SqliteRow) -> Result<RunView, StoreError> {
         ended_at: row.try_get::<Option<i64>, _>(6)?.map(Timestamp::from_micros),
         seq: row.try_get::<i64, _>(7)? as u64,
         epoch: row.try_get::<i64, _>(8)? as u64,
+        started_at: row.try_get::<Option<i64>, _>(9)?.map(Timestamp::from_micros),
     })
 }
 

@@ -225,3 +225,21 @@ async fn a_key_that_is_used_again_is_no_run_that_is_known() {
     assert_eq!(first.append(append).await, Err(StoreError::NoRun(run_id(1))));
     assert_eq!(first.run(run_id(2)).await.unwrap().seq, seq);
 }
+
+#[tokio::test]
+async fn runs_of_older_tables_say_when_they_began() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await.unwrap();
+    for n in 1..3 {
+        store.create(plain_run(run_id(n))).await.unwrap();
+    }
+    store.close().await;
+    let mut conn = raw(dir.path()).await;
+    execute(&mut conn, "DELETE FROM events WHERE json_extract(event, '$.type') = 'run_started'").await;
+    execute(&mut conn, "INSERT INTO events VALUES (1, 90, 123, 1, '{\"type\":\"run_started\"}')").await;
+    execute(&mut conn, "ALTER TABLE runs DROP COLUMN started_at; PRAGMA user_version = 3").await;
+    drop(conn);
+    let store = open(dir.path()).await.unwrap();
+    let began = async |n| store.run(run_id(n)).await.unwrap().started_at;
+    assert_eq!((began(1).await, began(2).await), (Some(Timestamp::from_micros(123)), None));
+}

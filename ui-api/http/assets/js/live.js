@@ -2,7 +2,7 @@
 
 import { url } from "./api.js";
 
-const TYPES = ["run", "step", "items", "log", "end", "gap"];
+const TYPES = ["run", "step", "items", "log", "end", "gap", "problem"];
 /** A hidden page gives its connection back after this long: browsers allow only six to a server. */
 const HIDDEN_MS = 20_000;
 
@@ -60,6 +60,12 @@ export class Live {
       data = JSON.parse(event.data);
     } catch {
       // Half an event at the end of a broken connection; the next one has the whole.
+      return;
+    }
+    if (type === "problem") {
+      // The token or the session is not good any more.
+      this.close();
+      document.dispatchEvent(new CustomEvent("millwork:signin"));
       return;
     }
     this.options.on(type, data);

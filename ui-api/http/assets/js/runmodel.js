@@ -9,6 +9,9 @@ import { isOver, isSettled } from "./states.js";
  * @typedef {{run: boolean, all: boolean, steps: Set<string>}} Changes
  */
 
+/** Steps in one answer. */
+const PART = 5000;
+
 /** Tells its listener what changed, at most once a frame, however many events come. */
 export class RunModel {
   /**
@@ -29,6 +32,7 @@ export class RunModel {
       if (!this.closed) this.options.onChange(changes);
     });
     this.reloadSoon = later(() => this.load(), 250);
+    this.headSoon = later(() => this.loadHead(), 250);
   }
 
   /** Reads the run from new and follows it if it is not over. */
@@ -37,16 +41,44 @@ export class RunModel {
     const meanwhile = /** @type {[string, any][]} */ ([]);
     this.meanwhile = meanwhile;
     try {
-      const detail = await get(at("runs", this.id));
+      // The graph never changes; the steps are read beside the run, and what came between them comes again as events.
+      const [detail, steps, plan] = await Promise.all([get(at("runs", this.id)), this.#allSteps(), this.detail?.plan ?? get(at("runs", this.id, "plan"))]);
       if (this.closed || this.meanwhile !== meanwhile) return;
       this.meanwhile = null;
-      this.detail = { ...detail, steps: detail.steps ?? [], children: detail.children ?? [], plan: detail.plan ?? { nodes: [], edges: [] } };
-      this.steps = new Map(this.detail.steps.map((step) => [step.id, step]));
+      this.detail = { ...detail, plan, seq: Math.min(detail.seq, steps.seq) };
+      this.steps = new Map(steps.items.map((step) => [step.id, step]));
       for (const [type, data] of meanwhile) this.#apply(type, data);
       this.changes.all = true;
       this.tell();
       if (isOver(detail.status)) this.#stop();
       else if (!this.live) this.#follow();
+    } catch (error) {
+      if (!this.closed) this.options.onError(error);
+    }
+  }
+
+  /** Reads all steps, in parts; `seq` is that of the oldest part. */
+  async #allSteps() {
+    const items = [];
+    let seq = Infinity;
+    let cursor = null;
+    do {
+      const page = await get(at("runs", this.id, "steps"), { limit: PART, cursor });
+      for (const step of page.items) items.push(step);
+      seq = Math.min(seq, page.seq);
+      cursor = page.next;
+    } while (cursor && !this.closed);
+    return { items, seq };
+  }
+
+  /** Reads what stands in the run alone, such as its owner and its place in the queue. Steps are known from events. */
+  async loadHead() {
+    try {
+      const detail = await get(at("runs", this.id));
+      if (this.closed || !this.detail || this.meanwhile) return;
+      this.detail = { ...detail, plan: this.detail.plan, seq: this.detail.seq };
+      this.changes.run = true;
+      this.tell();
     } catch (error) {
       if (!this.closed) this.options.onError(error);
     }
@@ -84,7 +116,7 @@ export class RunModel {
     if (type === "gap") return this.load();
     if (type === "end") { this.live = null; return this.load(); }
     // A child's end is told to its parent too.
-    if (data.run && data.run !== this.id) return this.reloadSoon();
+    if (data.run && data.run !== this.id) return this.headSoon();
     this.meanwhile?.push([type, data]);
     this.#apply(type, data);
     this.tell();
@@ -103,7 +135,7 @@ export class RunModel {
     const before = this.detail.status;
     this.detail.status = data.status;
     // Owner, queue and what a wait is for stand in the detail only.
-    if (before !== data.status) this.reloadSoon();
+    if (before !== data.status) this.headSoon();
   }
 
   #step(data) {
@@ -124,8 +156,8 @@ export class RunModel {
   #items(data) {
     const step = this.steps.get(data.step);
     if (!step) return;
-    const { succeeded = 0, failed = 0, skipped = 0, cancelled = 0 } = data;
-    step.items = { ...step.items, succeeded, failed, skipped, cancelled, total: data.total ?? step.items?.total ?? null };
+    const { succeeded = 0, failed = 0, skipped = 0, cancelled = 0, running = 0 } = data;
+    step.items = { ...step.items, succeeded, failed, skipped, cancelled, running, total: data.total ?? step.items?.total ?? null };
     this.changes.steps.add(step.id);
   }
 }

@@ -17,7 +17,7 @@ use crate::{
     guard::{Caller, Operate, Read},
     page::Page,
     problem::{Answer, AnyJson, Body, Path, Problem, Refusals},
-    views::{AnswerRequest, ApprovalView, InputView, RunView, node_json, time},
+    views::{AnswerRequest, ApprovalView, InputView, RunView, node_json, question, time},
 };
 
 /// `form:` of a step, as written.
@@ -26,14 +26,15 @@ fn form(node: &PlanNode) -> Vec<InputView> {
     let field = |(key, node): &(millwork_engine::spec::Key, Node)| {
         let text = |name: &str| node.get(name).and_then(Node::text).map(|text| text.value.to_string());
         let ty = text("type").unwrap_or_else(|| "any".to_owned());
+        let default = node.get("default").map(node_json);
         InputView {
             name: key.text.to_string(),
-            required: !ty.ends_with('?'),
+            required: !ty.ends_with('?') && default.is_none(),
             ty,
-            default: None,
+            default,
             default_text: None,
             description: text("description"),
-            allowed: Vec::new(),
+            allowed: node.get("enum").and_then(Node::items).unwrap_or_default().iter().map(node_json).collect(),
         }
     };
     fields.into_iter().flatten().map(field).collect()
@@ -47,7 +48,7 @@ fn questions(run: &Stored, look: &RunLook) -> Vec<ApprovalView> {
             run: run.id.to_string(),
             pipeline: run.pipeline.clone(),
             step: node.id.to_string(),
-            prompt: prompt.clone(),
+            prompt: question(prompt),
             form: form(node),
             shown: shown.to_string(),
             asked_at: facts.waits_since.map(time),
@@ -72,7 +73,8 @@ pub(crate) async fn waiting(app: &App, sees: impl Fn(&str) -> bool) -> Answer<Ve
             // Most steps of runs under way ask nothing: the list of steps says so without the log.
             let steps = engine.reader().steps(run.id).await?;
             if steps.iter().any(|step| step.status == StepStatus::Waiting) {
-                found.extend(questions(run, &engine.look(run.id).await?));
+                let look = engine.look(run.id).await?;
+                found.extend(questions(run, &look));
             }
         }
     }

@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 
 use crate::{
     app::App,
+    etag,
     guard::{Caller, Read},
     problem::{Answer, Path, Problem, Query, Refusals},
 };
@@ -94,7 +95,7 @@ pub(crate) async fn send(
         return Err(missing());
     }
     let bytes = meta.len();
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes()) {
+    if etag::known(headers, tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag.to_owned())]).into_response());
     }
     let name: String = how.name.unwrap_or_else(|| format!("{what}.bin"));

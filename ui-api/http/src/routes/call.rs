@@ -20,12 +20,13 @@ use tokio::{runtime::Handle, time::Instant};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    events::Telling,
+    events::{Telling, while_good},
     runs::{broken, fresh, inputs},
 };
 use crate::{
     app::App,
     guard::{Caller, Operate},
+    lapse::Shown,
     problem::{Answer, AnyJson, Body, Path, Problem, Query, Refusals},
     sse::{Known, named, stream},
     views::word,
@@ -127,7 +128,7 @@ pub(crate) async fn call(
     let result = finish(guard, handle, deadline);
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if accepts.is_some_and(|accept| accept.contains("text/event-stream")) {
-        return Ok(told(&app, result, id, name, &plan));
+        return Ok(told(&app, caller.shown(), result, id, name, &plan));
     }
     Ok(Json(result.await?).into_response())
 }
@@ -176,6 +177,7 @@ async fn finish(mut guard: Guard, handle: Option<RunHandle>, deadline: Instant) 
 /// The changes of a called run, then its result.
 fn told(
     app: &App,
+    shown: Shown,
     result: impl Future<Output = Answer<CallView>> + Send + 'static,
     run: RunId,
     pipeline: String,
@@ -194,13 +196,16 @@ fn told(
                 () = sink.closed() => None,
             }
         };
-        let ((), result) = tokio::join!(telling.all(&service), result);
-        let event = match result {
-            None => return,
-            Some(Ok(view)) => named("result", &view),
-            Some(Err(problem)) => problem.event(),
+        let all = async {
+            let ((), result) = tokio::join!(telling.all(&service), result);
+            let event = match result {
+                None => return,
+                Some(Ok(view)) => named("result", &view),
+                Some(Err(problem)) => problem.event(),
+            };
+            let _ = sink.send(Ok(event)).await;
         };
-        let _ = sink.send(Ok(event)).await;
+        while_good(&app, &shown, &sink, all).await;
     });
     response.into_response()
 }

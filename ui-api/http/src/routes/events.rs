@@ -1,13 +1,13 @@
 //! What happens, live.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use axum::{
     extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use millwork_engine::{Engine, model::RunId};
+use millwork_engine::{Engine, LogPlace, LogQuery, model::RunId};
 use millwork_service::{
     Service,
     events::{Message, Teller, Tellers},
@@ -20,6 +20,7 @@ use super::{logs::LineView, run};
 use crate::{
     app::App,
     guard::{Caller, Read},
+    lapse::{Shown, lapsed},
     problem::{Answer, Path, Problem, Query, Refusals},
     sse::{Known, Sink, event, named, stream},
     views::word,
@@ -28,7 +29,7 @@ use crate::{
 /// How often new log lines are looked for.
 const LOGS: Duration = Duration::from_millis(500);
 /// Log lines in one event at most.
-const LINES: usize = 500;
+const LINES: u64 = 500;
 
 /// From where, and what.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,7 +59,7 @@ fn last_id(headers: &HeaderMap, after: Option<&str>) -> Option<String> {
 
 /// Changes of all runs, as server-sent events `run`, `step`, `items` and `gap`. Ids are places in the order of all
 /// commits (`p:123`, or `p:123.2` inside of one); a stream without one begins now. After `gap` something between is
-/// gone: read the lists again.
+/// gone: read the lists again. When the token or session is not good any more, the stream ends with `problem`.
 #[utoipa::path(get, path = "/events", tag = "events", params(Follow, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that is known")), responses((status = 200, body = String, content_type = "text/event-stream"), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn all(
     State(app): State<App>,
@@ -77,6 +78,7 @@ pub(crate) async fn all(
         None => Known::upto(service.engine().reader().feed_head().await?),
     };
     let (sink, response) = stream();
+    let shown = caller.shown();
     tokio::spawn(async move {
         let wanted = move |message: &Message| {
             caller.sees(&message.pipeline) && follow.pipeline.as_deref().is_none_or(|name| name == &*message.pipeline)
@@ -84,10 +86,19 @@ pub(crate) async fn all(
         // Without data nothing is dispatched, but the reader knows where to go on.
         let begin = axum::response::sse::Event::default().id(format!("p:{after}"));
         if !begins_now || sink.send(Ok(begin)).await.is_ok() {
-            tell_all(&service, after, &wanted, &sink).await;
+            while_good(&app, &shown, &sink, tell_all(&service, after, &wanted, &sink)).await;
         }
     });
     Ok(response.into_response())
+}
+
+/// Tells as long as what the reader showed is good; then the stream ends with `problem`.
+pub(crate) async fn while_good(app: &App, shown: &Shown, sink: &Sink, telling: impl Future<Output = ()>) {
+    tokio::select! {
+        () = telling => {}
+        // Who reads nothing is not waited for.
+        problem = lapsed(app, shown) => drop(sink.try_send(Ok(problem.event()))),
+    }
 }
 
 async fn tell_all(service: &Service, mut known: Known, wanted: &(dyn Fn(&Message) -> bool + Send + Sync), sink: &Sink) {
@@ -145,7 +156,8 @@ async fn tell_all(service: &Service, mut known: Known, wanted: &(dyn Fn(&Message
 }
 
 /// Changes of one run, as server-sent events `run`, `step`, `items`, `log` and `end`. Ids are places in the run's log
-/// (`s:12`, or `s:12.1` inside of an event; with logs `s:12;l:340`). The stream ends with the run.
+/// (`s:12`, or `s:12.1` inside of an event; with logs `s:12;l:340`). The stream ends with the run, or with
+/// `problem` when the token or session is not good any more.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "events", params(("id" = String, Path, description = "the run"), FollowRun, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that is known")), responses((status = 200, body = String, content_type = "text/event-stream"), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn of_run(
     State(app): State<App>,
@@ -167,9 +179,10 @@ pub(crate) async fn of_run(
     let teller = Teller::new(stored.id, &plan);
     let logs = (follow.logs == Some(1)).then_some(line);
     let (sink, response) = stream();
+    let shown = caller.shown();
     tokio::spawn(async move {
-        let mut telling = Telling { run: stored.id, pipeline: stored.pipeline, teller, told, logs, sink };
-        telling.all(&service).await;
+        let mut telling = Telling { run: stored.id, pipeline: stored.pipeline, teller, told, logs, sink: sink.clone() };
+        while_good(&app, &shown, &sink, telling.all(&service)).await;
     });
     Ok(response.into_response())
 }
@@ -258,14 +271,15 @@ impl Telling {
 
     /// Tells log lines that are new.
     async fn lines(&mut self, engine: &Engine) -> bool {
-        let Some(next) = self.logs else { return true };
-        let Ok(lines) = engine.logs(self.run, None, None).await else { return true };
-        let mut at = next;
-        while let Some(some) = lines.get(at as usize..).filter(|some| !some.is_empty()) {
+        while let Some(next) = self.logs {
+            // The last lines are all there when the run is over.
+            let over = self.teller.status().is_final();
+            let place = if over { LogPlace::From(next) } else { LogPlace::Follow(next) };
+            let page = engine.log_page(self.run, LogQuery::default(), place, LINES).await;
+            let Some(page) = page.ok().filter(|page| !page.lines.is_empty()) else { break };
             let views: Vec<LineView> =
-                some.iter().take(LINES).enumerate().map(|(n, line)| LineView::new(at + n as u64, line)).collect();
-            at += views.len() as u64;
-            self.logs = Some(at);
+                (page.first..).zip(&page.lines).map(|(n, line)| LineView::new(n, line)).collect();
+            self.logs = Some(page.first + views.len() as u64);
             let event = named("log", &json!({"lines": views})).id(self.id());
             if self.sink.send(Ok(event)).await.is_err() {
                 return false;

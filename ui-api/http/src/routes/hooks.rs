@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use millwork_engine::{graph::Plan, spec::TriggerSpec, triggers_of};
+use millwork_engine::{graph::Plan, model::Fault, spec::TriggerSpec, triggers_of};
 use millwork_service::{
     audit::Action,
     auth::{Permission, Principal},
@@ -23,6 +23,7 @@ use crate::{
     app::App,
     guard::Asker,
     problem::{Answer, Problem, Query, Refusals},
+    views::FaultView,
 };
 
 /// What a delivery led to.
@@ -32,15 +33,18 @@ pub(crate) struct HookView {
     runs: Vec<HookedView>,
 }
 
-/// A run that a delivery led to.
-#[derive(Debug, Serialize, ToSchema)]
+/// What a delivery led to for one pipeline.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct HookedView {
-    /// Its pipeline.
+    /// The pipeline.
     pipeline: String,
-    /// The run; `null` if its concurrency group was full and says `on_conflict: skip`.
+    /// The run; `null` if nothing was started: there is a `fault`, or its concurrency group was full and says
+    /// `on_conflict: skip`.
     run: Option<String>,
     /// Whether the same delivery came before.
     again: bool,
+    /// Why it was not started. The delivery may be sent again: what was started is not started twice.
+    fault: Option<FaultView>,
 }
 
 /// Whether somebody may start every pipeline that listens at a path.
@@ -57,7 +61,8 @@ fn may_start(app: &App, principal: &Principal, path: &str, method: &Method) -> b
 }
 
 /// Starts the pipelines that listen at the path. The sender proves itself as the trigger says: by a signature, or by a
-/// token that may start runs.
+/// token that may start runs. Where some were started and others could not be, the answer is the problem of those, with
+/// `runs` of all: sent again, the delivery starts only the rest.
 #[utoipa::path(post, path = "/hooks/{path}", tag = "hooks", params(("path" = String, Path, description = "as in `on.webhook.path`")), request_body(content = Value, content_type = "application/json"), responses((status = 202, body = HookView), (status = 200, body = HookView, description = "the delivery came before"), Refusals), security((), ("token" = ["operator"])))]
 pub(crate) async fn receive_hook(
     State(app): State<App>,
@@ -87,29 +92,47 @@ pub(crate) async fn receive_hook(
         Asker::Known(principal) => principal.name.clone(),
         Asker::Nobody(_) => "hook".to_owned(),
     };
+    let refused = async |fault: &Fault| -> Answer<()> {
+        // What nobody listens to is not worth a line that stays for ever.
+        if !matches!(fault.code.as_str(), "hook.none" | "service.starting") {
+            let why = json!({"code": fault.code.to_string()});
+            service.audit().record(&who, Action::HookRefused, &path, why).await?;
+        }
+        Ok(())
+    };
     let hooked = match receive(service, request).await {
         Ok(hooked) => hooked,
         Err(fault) => {
-            // What nobody listens to is not worth a line that stays for ever.
-            if !matches!(fault.code.as_str(), "hook.none" | "service.starting") {
-                let why = json!({"code": fault.code.to_string()});
-                service.audit().record(&who, Action::HookRefused, &path, why).await?;
-            }
+            refused(&fault).await?;
             return Err(fault.into());
         }
     };
+    let mut first = None;
+    for fault in hooked.iter().filter_map(|hooked| hooked.fault.as_ref()) {
+        refused(fault).await?;
+        // Who signs for one pipeline need not sign for all that listen here; anything else is to be tried again.
+        if fault.code.as_str() != "hook.signature" {
+            first.get_or_insert_with(|| fault.clone());
+        }
+    }
     let runs: Vec<HookedView> = hooked
         .into_iter()
         .map(|hooked| HookedView {
             pipeline: hooked.pipeline,
             run: hooked.run.map(|run| run.to_string()),
             again: hooked.again,
+            fault: hooked.fault.as_ref().map(Into::into),
         })
         .collect();
-    let status = if runs.iter().all(|hooked| hooked.again) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let accepted = || runs.iter().filter(|hooked| hooked.fault.is_none());
+    let status = if accepted().all(|hooked| hooked.again) { StatusCode::OK } else { StatusCode::ACCEPTED };
     // Also one that came before: a crash may have cut the first answer off before it was written down.
-    let named: Vec<_> = runs.iter().map(|hooked| hooked.run.clone()).collect();
+    let named: Vec<_> = accepted().map(|hooked| hooked.run.clone()).collect();
     let detail = json!({"runs": named, "again": status == StatusCode::OK});
     service.audit().record(&who, Action::HookAccepted, &path, detail).await?;
-    Ok((status, Json(HookView { runs })).into_response())
+    match first {
+        // Senders deliver again what was not answered with success.
+        Some(fault) => Err(Problem::from(fault).with_hooked(runs)),
+        None => Ok((status, Json(HookView { runs })).into_response()),
+    }
 }

@@ -1,7 +1,7 @@
 //! Log lines of a run.
 
 use axum::{Json, extract::State};
-use millwork_engine::{LogLine, step::LogStream};
+use millwork_engine::{LogLine, LogPlace, LogQuery, step::LogStream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -91,19 +91,13 @@ pub(crate) async fn list(
     Query(asked): Query<Lines>,
 ) -> Answer<Json<LogView>> {
     let stored = run(&app, &caller, &id).await?;
-    let mut lines = app.service().engine().logs(stored.id, asked.step.as_deref(), asked.item).await?;
-    if let Some(text) = asked.q.as_deref().filter(|text| !text.is_empty()) {
-        let text = text.to_lowercase();
-        lines.retain(|line| line.text.to_lowercase().contains(&text));
-    }
-    let total = lines.len() as u64;
     let limit = asked.limit.unwrap_or(1000).clamp(1, 5000);
-    let first = match asked.tail {
-        Some(tail) => total.saturating_sub(tail.min(limit)),
-        None => asked.from.unwrap_or(0).min(total),
+    let (place, limit) = match asked.tail {
+        Some(tail) => (LogPlace::Tail, tail.min(limit)),
+        None => (LogPlace::From(asked.from.unwrap_or(0)), limit),
     };
-    let shown = lines.iter().enumerate().skip(first as usize).take(limit as usize);
-    let lines: Vec<LineView> = shown.map(|(n, line)| LineView::new(n as u64, line)).collect();
-    let next = first + lines.len() as u64;
-    Ok(Json(LogView { lines, first, next, total }))
+    let query = LogQuery { step: asked.step, item: asked.item, text: asked.q };
+    let page = app.service().engine().log_page(stored.id, query, place, limit).await?;
+    let lines: Vec<LineView> = (page.first..).zip(&page.lines).map(|(n, line)| LineView::new(n, line)).collect();
+    Ok(Json(LogView { next: page.first + lines.len() as u64, lines, first: page.first, total: page.total }))
 }

@@ -10,13 +10,16 @@ pub(crate) mod health;
 pub(crate) mod hooks;
 pub(crate) mod logs;
 pub(crate) mod overview;
+pub(crate) mod parts;
 pub(crate) mod pipelines;
 pub(crate) mod revisions;
 pub(crate) mod runs;
 pub(crate) mod schedules;
+mod search;
 pub(crate) mod session;
 pub(crate) mod steps;
 pub(crate) mod tokens;
+pub(crate) mod why;
 
 use std::sync::Arc;
 

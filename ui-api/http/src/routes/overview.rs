@@ -32,9 +32,9 @@ pub(crate) struct Overview {
     failed_24h: usize,
     /// Runs that succeeded in the last day, up to 500.
     succeeded_24h: usize,
-    /// The newest runs.
+    /// The newest runs that no other run started.
     recent: Vec<RunView>,
-    /// The newest that failed.
+    /// The newest that failed, or whose process ended before them.
     failed: Vec<RunView>,
     /// Those that wait for somebody.
     waiting_runs: Vec<RunView>,
@@ -105,14 +105,21 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller<Read>) -> Answer
     let broken = service.catalog().all();
     let broken = broken.values().filter(|entry| entry.counts().0 > 0 && caller.sees(&entry.name));
     let failed = of(&[RunStatus::Failed], 500, Some(day)).await?;
+    let top = RunFilter { limit: 20, top: true, ..RunFilter::default() };
+    let recent = seen(&app, &caller, top, 20).await?;
+    // Each has an index of its own; both in one list have none.
+    let mut broke = of(&[RunStatus::Failed], 10, None).await?;
+    broke.extend(of(&[RunStatus::Interrupted], 10, None).await?);
+    broke.sort_by_key(|run| std::cmp::Reverse(run.id));
+    broke.truncate(10);
     Ok(Json(Overview {
         running: count(RunStatus::Running),
         queued: count(RunStatus::Queued),
         waiting: count(RunStatus::Waiting),
         failed_24h: failed.len(),
         succeeded_24h: of(&[RunStatus::Succeeded], 500, Some(day)).await?.len(),
-        recent: views(&of(&[], 20, None).await?),
-        failed: views(&of(&[RunStatus::Failed], 10, None).await?),
+        recent: views(&recent),
+        failed: views(&broke),
         waiting_runs: views(&waiting),
         next,
         late: late(&app, &caller).await?,

@@ -2,29 +2,25 @@
 
 use std::collections::HashMap;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use millwork_engine::{
-    diag::JsonDiagnostic,
     graph::CheckedPipeline,
     store::{RunFilter, RunView as Stored},
 };
 use millwork_service::{audit::Action, catalog::Entry};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
 use super::pipeline;
 use crate::{
     app::App,
+    etag::tagged,
     guard::{Caller, Operate, Read},
+    help::diagnostic,
     page::{Page, Paging},
     problem::{Answer, Body, Path, Query, Refusals},
-    views::{CheckRequest, CheckView, PipelineView, PlanView, RunView, SourceView, time},
+    views::{CheckRequest, CheckView, PipelineView, PlanView, RunView, SourceView, description, time},
 };
 
 /// Which pipelines.
@@ -33,18 +29,6 @@ use crate::{
 pub(crate) struct Search {
     /// Only those with this text in their name or description.
     q: Option<String>,
-}
-
-/// An answer with its digest: one that is known already is not sent again.
-pub(crate) fn tagged<T: Serialize>(headers: &HeaderMap, body: &T) -> Response {
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
-    let tag = format!("\"{}\"", &blake3::hash(&bytes).to_hex()[..32]);
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
-    let common = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    if known {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    (common, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
 async fn last_run(app: &App, name: &str) -> Answer<Option<Stored>> {
@@ -89,8 +73,8 @@ pub(crate) async fn list(
     let wanted = search.q.unwrap_or_default().to_lowercase();
     let all = app.service().catalog().all();
     let fits = |entry: &Entry| {
-        let description = entry.plan.as_ref().and_then(|plan| plan.spec.description.as_deref()).unwrap_or_default();
-        entry.name.to_lowercase().contains(&wanted) || description.to_lowercase().contains(&wanted)
+        entry.name.to_lowercase().contains(&wanted)
+            || description(entry).is_some_and(|text| text.to_lowercase().contains(&wanted))
     };
     let after = paging.cursor.clone().unwrap_or_default();
     let found = all.values().filter(|entry| caller.sees(&entry.name) && entry.name > after && fits(entry));
@@ -147,7 +131,7 @@ pub(crate) async fn check(
 ) -> Answer<Json<CheckView>> {
     let entry = pipeline(&app, &caller, &name)?;
     let (errors, _) = entry.counts();
-    let diagnostics = entry.diagnostics.iter().map(|problem| JsonDiagnostic::new(&entry.source, problem));
+    let diagnostics = entry.diagnostics.iter().map(|problem| diagnostic(&entry.source, problem));
     let revision = entry.plan.as_ref().filter(|_| errors == 0).map(|plan| plan.revision.to_string());
     Ok(Json(CheckView { revision, ok: errors == 0, diagnostics: diagnostics.collect() }))
 }
@@ -169,7 +153,7 @@ pub(crate) async fn check_text(
     Ok(Json(CheckView {
         revision: plan.as_ref().map(|plan| plan.revision.to_string()),
         ok: plan.is_some(),
-        diagnostics: diagnostics.iter().map(|problem| JsonDiagnostic::new(&source, problem)).collect(),
+        diagnostics: diagnostics.iter().map(|problem| diagnostic(&source, problem)).collect(),
     }))
 }
 

@@ -10,8 +10,7 @@ use chrono::{DateTime, Utc};
 use millwork_engine::{
     RunRequest,
     data::from_plain,
-    diag::JsonDiagnostic,
-    model::{Digest, Fault, Name, RunId, RunStatus, Timestamp, event::Cause},
+    model::{Digest, Fault, Name, RunId, RunStatus, StepStatus, Timestamp, event::Cause},
     store::{Cursor, RunFilter, RunView as Stored},
 };
 use millwork_service::{audit::Action, catalog::Entry, queue::Blocked};
@@ -19,16 +18,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{pipeline, run};
+use super::{pipeline, run, search};
 use crate::{
     app::App,
+    etag::tagged,
     guard::{Caller, Needs, Operate, Read},
+    help::diagnostic,
     page::{Page, Paging},
     problem::{Answer, AnyJson, Body, Path, Problem, Query, Refusals},
-    routes::pipelines::tagged,
     views::{
-        IntervalView, PlanView, QueueView, RunDetail, RunView, StartRequest, StepView, failed_step, seconds, shown,
-        time, word,
+        IntervalView, QueueView, RunDetail, RunView, StartRequest, StepView, StepsView, failed_step, seconds, shown,
+        time,
     },
 };
 
@@ -38,6 +38,9 @@ use crate::{
 pub(crate) struct Filter {
     /// Of this pipeline.
     pipeline: Option<String>,
+    /// Of pipelines with this text in their names, whatever the case of letters; or whose ids begin so, where it begins
+    /// with `run_`.
+    q: Option<String>,
     /// In one of these states, separated by commas.
     status: Option<String>,
     /// Not created before.
@@ -50,10 +53,13 @@ pub(crate) struct Filter {
     top: Option<bool>,
 }
 
+/// Steps that wait, of which a run says for what.
+const WAITS: usize = 20;
+
 /// The problem of a pipeline that cannot be started.
 pub(crate) fn broken(entry: &Entry) -> Problem {
     let message = format!("`{}` has problems, so it cannot be started", entry.name);
-    let found = entry.diagnostics.iter().map(|problem| JsonDiagnostic::new(&entry.source, problem)).collect();
+    let found = entry.diagnostics.iter().map(|problem| diagnostic(&entry.source, problem)).collect();
     Problem::from(Fault::user("pipeline.problems", message).help("mend its file; it is read again at once"))
         .with_diagnostics(found)
 }
@@ -78,17 +84,14 @@ pub(crate) fn inputs(
 }
 
 /// Starts a run. With `Idempotency-Key`, the same again gives the same run.
-#[utoipa::path(post, path = "/runs", tag = "runs", request_body = StartRequest, params(("Idempotency-Key" = Option<String>, Header, description = "a name for what is to be done")), responses((status = 201, body = RunView, description = "started or queued"), (status = 200, body = RunView, description = "the same was asked for before"), Refusals), security(("token" = ["operator"])))]
+#[utoipa::path(post, path = "/runs", tag = "runs", request_body = StartRequest, params(("Idempotency-Key" = Option<String>, Header, description = "a name for what is to be done, of 1 to 200 plain characters: the same name again gives the same run", min_length = 1, max_length = 200)), responses((status = 201, body = RunView, description = "started or queued"), (status = 200, body = RunView, description = "the same was asked for before"), Refusals), security(("token" = ["operator"])))]
 pub(crate) async fn start(
     State(app): State<App>,
     caller: Caller<Operate>,
     headers: HeaderMap,
     Body(request): Body<StartRequest>,
 ) -> Answer<Response> {
-    let entry = fresh(&app, &caller, &request.pipeline).await?;
-    let Some(plan) = entry.plan.clone() else { return Err(broken(&entry)) };
-    let only = request.only.iter().map(|step| Name::new(step).ok_or_else(|| Problem::missing("step", step)));
-    let only = only.collect::<Answer<Vec<Name>>>()?;
+    caller.may(&request.pipeline)?;
     let asked = Digest::of(serde_json::to_string(&request).unwrap_or_default().as_bytes());
     let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
         None => None,
@@ -98,11 +101,16 @@ pub(crate) async fn start(
         Some(_) => return Err(Problem::bad("`Idempotency-Key` has 1 to 200 plain characters")),
     };
     let service = app.service();
+    // Before anything else: what was started is told of, whatever became of its pipeline.
     if let Some(key) = &key
         && let Some(before) = service.engine().run_of_key(key).await?
     {
         return again(&app, caller.name(), before, asked).await;
     }
+    let entry = fresh(&app, &caller, &request.pipeline).await?;
+    let Some(plan) = entry.plan.clone() else { return Err(broken(&entry)) };
+    let only = request.only.iter().map(|step| Name::new(step).ok_or_else(|| Problem::missing("step", step)));
+    let only = only.collect::<Answer<Vec<Name>>>()?;
     let run = RunRequest {
         inputs: inputs(&request.inputs),
         only,
@@ -196,14 +204,18 @@ pub(crate) async fn list(
     Query(paging): Query<Paging>,
 ) -> Answer<Json<Page<RunView>>> {
     let limit = paging.limit() as usize;
-    let mut found = seen(&app, &caller, filter_of(&filter, &paging)?, limit + 1).await?;
+    let wanted = filter_of(&filter, &paging)?;
+    let mut found = match filter.q.as_deref().filter(|q| !q.is_empty()) {
+        None => seen(&app, &caller, wanted, limit + 1).await?,
+        Some(q) => search::found(&app, &caller, wanted, q, limit + 1).await?,
+    };
     let more = found.len() > limit;
     found.truncate(limit);
     let next = if more { found.last().map(|run| run.id.to_string()) } else { None };
     Ok(Json(Page { items: found.iter().map(RunView::from).collect(), next }))
 }
 
-/// One run with its steps.
+/// One run. Its steps and its graph are calls of their own, since both may be long.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path, description = "the run")), responses((status = 200, body = RunDetail), (status = 304, description = "as it was"), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn show(
     State(app): State<App>,
@@ -218,7 +230,8 @@ pub(crate) async fn show(
     let children = RunFilter { parent: Some(stored.id), limit: 100, ..RunFilter::default() };
     let children = seen(&app, &caller, children, 100).await?;
     let place = service.desk().place(stored.id, &stored.pipeline);
-    let steps = look.plan.nodes.iter().zip(&look.facts).map(|(node, facts)| StepView::new(node, facts));
+    let steps = || look.plan.nodes.iter().zip(&look.facts);
+    let waiting = steps().filter(|(_, facts)| facts.status == StepStatus::Waiting).take(WAITS);
     let failed = failed_step(&look).and_then(|ix| look.plan.nodes.get(ix.index()));
     let detail = RunDetail {
         cause: (&look.origin.cause).into(),
@@ -227,13 +240,14 @@ pub(crate) async fn show(
         fault: look.state.fault().filter(|_| stored.status != RunStatus::Succeeded).map(Into::into),
         failed_step: failed.map(|node| node.id.to_string()),
         seq: look.state.seq(),
-        owner: engine.owner_of(stored.id).await?,
+        owner: engine.owner(stored.id).await?.as_ref().map(Into::into),
         interval: look.origin.interval.as_ref().map(|interval| IntervalView {
             start: time(interval.start),
             end: time(interval.end),
             zone: interval.zone.clone(),
         }),
-        steps: steps.collect(),
+        steps: StepsView::of(look.facts.iter().map(|facts| facts.status)),
+        waits: waiting.map(|(node, facts)| StepView::new(&look, node, facts)).collect(),
         queue: place.map(|(place, estimate)| QueueView {
             position: place.position,
             reason: match place.blocked {
@@ -246,7 +260,6 @@ pub(crate) async fn show(
             estimate_s: estimate.map(seconds),
         }),
         children: children.iter().map(RunView::from).collect(),
-        plan: PlanView::new(&look.plan),
         run: (&stored).into(),
     };
     Ok(tagged(&headers, &detail))
@@ -371,117 +384,4 @@ pub(crate) async fn rerun(
     let view = RunView::from(&service.engine().reader().run(new).await?);
     let location = [(header::LOCATION, format!("/api/v1/runs/{new}"))];
     Ok((StatusCode::CREATED, location, Json(view)).into_response())
-}
-
-/// Why a run, or a step of it, stands where it stands.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WhyView {
-    /// Sentences for people, most telling first.
-    text: Vec<String>,
-    /// The step, if it was about one.
-    step: Option<String>,
-}
-
-/// About what.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct About {
-    /// A step; the whole run unless given.
-    step: Option<String>,
-}
-
-/// Why a run, or a step of it, stands where it stands.
-#[utoipa::path(get, path = "/runs/{id}/why", tag = "runs", params(("id" = String, Path, description = "the run"), About), responses((status = 200, body = WhyView), Refusals), security(("token" = ["viewer"])))]
-pub(crate) async fn why(
-    State(app): State<App>,
-    caller: Caller<Read>,
-    Path(id): Path<String>,
-    Query(about): Query<About>,
-) -> Answer<Json<WhyView>> {
-    let stored = run(&app, &caller, &id).await?;
-    let look = app.service().engine().look(stored.id).await?;
-    let mut text = Vec::new();
-    if let Some((place, estimate)) = app.service().desk().place(stored.id, &stored.pipeline) {
-        text.push(format!("it waits at place {} because {}", place.position, place.blocked));
-        let holders: Vec<String> = place.holders.iter().take(5).map(RunId::to_string).collect();
-        if !holders.is_empty() {
-            text.push(format!("held by {}", holders.join(", ")));
-        }
-        text.extend(estimate.map(|wait| format!("it may start in about {:.0} s", wait.as_secs_f64())));
-    }
-    let steps: Vec<_> = look.plan.nodes.iter().zip(&look.facts).collect();
-    if let Some(step) = &about.step {
-        let found = steps.iter().find(|(node, _)| node.id.as_str() == step);
-        let (node, facts) = found.ok_or_else(|| Problem::missing("step", step))?;
-        text.extend(step_why(&look, node, facts));
-    } else {
-        if let Some(fault) = look.state.fault().filter(|_| stored.status == RunStatus::Failed) {
-            let at = failed_step(&look).and_then(|ix| look.plan.nodes.get(ix.index()));
-            let at = at.map(|node| format!("step `{}` failed: ", node.id)).unwrap_or_default();
-            text.push(format!("{at}[{}] {}", fault.code, fault.message));
-            text.extend(fault.help.clone());
-        }
-        for (node, facts) in steps {
-            use millwork_engine::model::StepStatus::{Failed, Ready, Running, Waiting};
-            if matches!(facts.status, Failed | Ready | Running | Waiting) {
-                text.extend(step_why(&look, node, facts).into_iter().map(|line| format!("`{}` {line}", node.id)));
-            }
-        }
-    }
-    if text.is_empty() {
-        let word = word(stored.status);
-        text.push(match stored.status {
-            RunStatus::Succeeded | RunStatus::Failed => format!("it {word}"),
-            RunStatus::Cancelled | RunStatus::Interrupted => format!("it was {word}"),
-            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => format!("it is {word}"),
-        });
-    }
-    Ok(Json(WhyView { text, step: about.step }))
-}
-
-fn step_why(
-    look: &millwork_engine::RunLook,
-    node: &millwork_engine::graph::PlanNode,
-    facts: &millwork_engine::executor::StepFacts,
-) -> Vec<String> {
-    use millwork_engine::model::{StepStatus, Wait};
-    let mut text = Vec::new();
-    match facts.status {
-        StepStatus::Pending => {
-            let needs = look.plan.shape.nodes.get(node.ix.index()).map(|shape| shape.needs.clone()).unwrap_or_default();
-            let open = needs.iter().filter(|need| look.facts.get(need.index()).is_some_and(|f| !f.status.is_final()));
-            let open = open.filter_map(|need| look.plan.nodes.get(need.index())).map(|node| format!("`{}`", node.id));
-            let open: Vec<String> = open.collect();
-            text.push(if open.is_empty() {
-                "has not started".to_owned()
-            } else {
-                format!("has not started, because {} did not end yet", open.join(", "))
-            });
-        }
-        StepStatus::Waiting => text.extend(facts.wait.as_ref().map(|wait| match wait {
-            Wait::Until { at } => format!("waits until {at}"),
-            Wait::Approval { prompt, .. } => format!("waits for approval: {prompt}"),
-            Wait::Run { run } => format!("waits for {run}"),
-            Wait::Budget { resource } => format!("waits for more budget ({resource})"),
-        })),
-        StepStatus::Skipped => text.extend(facts.skipped.map(|reason| {
-            use millwork_engine::model::SkipReason;
-            match reason {
-                SkipReason::Condition => "was skipped: its `if` was false",
-                SkipReason::Upstream => "was skipped: a step it needs did not succeed",
-                SkipReason::NotSelected => "was skipped: it was not asked for",
-                SkipReason::RunEnding => "was skipped: the run was ending",
-            }
-            .to_owned()
-        })),
-        StepStatus::Succeeded if facts.reused => {
-            text.push("succeeded without running: an earlier result was taken".to_owned());
-        }
-        status => text.push(format!("is {} in attempt {}", word(status), facts.attempts)),
-    }
-    if let Some(fault) = facts.fault.as_ref().filter(|_| facts.status != StepStatus::Succeeded) {
-        text.push(format!("[{}] {}", fault.code, fault.message));
-        text.extend(fault.help.clone());
-    }
-    text
 }

@@ -7,11 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use millwork_engine::{
-    RunLook,
     data::{Table, Value},
-    executor::StepFacts,
-    graph::{PlanNode, Work},
-    model::{Event, Fault, NodeIx, RunId, event::ItemOutcome},
+    graph::Work,
+    model::{Fault, event::ItemOutcome},
     store::ItemFilter,
 };
 use serde::{Deserialize, Serialize};
@@ -23,10 +21,11 @@ use super::{
 };
 use crate::{
     app::App,
+    attempts::AttemptView,
     guard::{Caller, Read},
     page::{Page, Paging},
     problem::{Answer, AnyJson, Path, Problem, Query, Refusals},
-    views::{FaultView, OutputView, RowsView, StepView, columns, rows, shown, time, word},
+    views::{FaultView, OutputView, RowsView, StepView, columns, rows, shown, word},
 };
 
 /// A step with all that is known of it.
@@ -43,54 +42,6 @@ pub(crate) struct StepDetail {
     attempts_log: Vec<AttemptView>,
 }
 
-/// One try.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AttemptView {
-    /// From 1.
-    attempt: u32,
-    /// When it began.
-    started_at: String,
-    /// When it ended.
-    ended_at: Option<String>,
-    /// Why it failed.
-    fault: Option<FaultView>,
-}
-
-fn find<'a>(look: &'a RunLook, step: &str) -> Answer<(&'a PlanNode, &'a StepFacts)> {
-    let found = look.plan.nodes.iter().zip(&look.facts).find(|(node, _)| node.id.as_str() == step);
-    found.ok_or_else(|| Problem::missing("step", step))
-}
-
-async fn attempts(app: &App, run: RunId, node: NodeIx) -> Answer<Vec<AttemptView>> {
-    let reader = app.service().engine().reader();
-    let (mut after, mut all) = (0, Vec::<AttemptView>::new());
-    loop {
-        let page = reader.events(run, after, 1000).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for recorded in page.iter().filter(|recorded| recorded.event.node() == Some(node)) {
-            let mut end = |fault: Option<&Fault>| {
-                if let Some(open) = all.last_mut() {
-                    open.ended_at = Some(time(recorded.at));
-                    open.fault = fault.map(Into::into);
-                }
-            };
-            match &recorded.event {
-                Event::AttemptFailed { fault, .. } | Event::StepFailed { fault, .. } => end(Some(fault)),
-                Event::StepSucceeded { .. } | Event::StepCancelled { .. } | Event::StepWaiting { .. } => end(None),
-                Event::AttemptStarted { attempt, .. } => all.push(AttemptView {
-                    attempt: *attempt,
-                    started_at: time(recorded.at),
-                    ended_at: None,
-                    fault: None,
-                }),
-                _ => {}
-            }
-        }
-    }
-    Ok(all)
-}
-
 /// One step of a run, with its outputs.
 #[utoipa::path(get, path = "/runs/{id}/steps/{step}", tag = "steps", params(("id" = String, Path, description = "the run"), ("step" = String, Path, description = "the step")), responses((status = 200, body = StepDetail), Refusals), security(("token" = ["viewer"])))]
 pub(crate) async fn show(
@@ -101,7 +52,8 @@ pub(crate) async fn show(
     let stored = run(&app, &caller, &id).await?;
     let engine = app.service().engine();
     let look = engine.look(stored.id).await?;
-    let (node, facts) = find(&look, &step)?;
+    let (ix, facts) = look.step(&step).ok_or_else(|| Problem::missing("step", &step))?;
+    let node = look.plan.nodes.get(ix.index()).ok_or_else(|| Problem::missing("step", &step))?;
     let mut outputs: Vec<OutputView> = match facts.stored {
         Some(_) => engine.outputs(stored.id, &step).await?.iter().map(|(n, v)| OutputView::new(n, v)).collect(),
         None => Vec::new(),
@@ -112,13 +64,13 @@ pub(crate) async fn show(
         }
     }
     Ok(Json(StepDetail {
-        step: StepView::new(node, facts),
+        step: StepView::new(&look, node, facts),
         kind: match &node.work {
             Work::Kind { kind, .. } => Some(kind.name().to_owned()),
             Work::Body { .. } => None,
         },
         outputs,
-        attempts_log: attempts(&app, stored.id, node.ix).await?,
+        attempts_log: app.attempts().of(engine, stored.id, ix).await?,
     }))
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct TokenView {
     id: String,
     /// What people call it.
     name: String,
-    /// `viewer`, `operator` or `admin`.
+    /// How much it may do.
+    #[schema(value_type = RoleName)]
     role: String,
     /// Patterns of the pipelines that it reaches; empty: all.
     pipelines: Vec<String>,
@@ -61,14 +62,27 @@ impl From<&Kept> for TokenView {
     }
 }
 
+/// A role, in the document. Each may do what those before it may.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum RoleName {
+    /// Looks.
+    Viewer,
+    /// Starts, stops and answers as well.
+    Operator,
+    /// Makes tokens and reads the audit log as well.
+    Admin,
+}
+
 /// A token to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRequest {
     /// What people call it.
     name: String,
-    /// `viewer`, `operator` or `admin`.
-    #[schema(value_type = String)]
+    /// How much it may do.
+    #[schema(value_type = RoleName)]
     role: Role,
     /// Patterns of the pipelines that it reaches; empty: all.
     #[serde(default)]

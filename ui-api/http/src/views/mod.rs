@@ -2,11 +2,15 @@
 
 mod pipeline;
 mod run;
+mod step;
 mod value;
+mod wait;
 
 pub(crate) use pipeline::*;
 pub(crate) use run::*;
+pub(crate) use step::*;
 pub(crate) use value::*;
+pub(crate) use wait::*;
 
 use std::time::Duration;
 

@@ -98,14 +98,14 @@ impl PipelineView {
             .iter()
             .flat_map(|spec| spec.inputs.iter().map(|(name, input)| input_view(&entry.source, name.as_str(), input)));
         let concurrency = spec.as_ref().and_then(|spec| spec.concurrency.as_ref()).map(|concurrency| ConcurrencyView {
-            group: snippet(&entry.source, concurrency.group.span),
+            group: unquoted(&snippet(&entry.source, concurrency.group.span)),
             limit: concurrency.limit,
             on_conflict: format!("{:?}", concurrency.on_conflict).to_lowercase(),
         });
         Self {
             name: entry.name.clone(),
             path: entry.file.strip_prefix(folder).unwrap_or(&entry.file).display().to_string(),
-            description: spec.as_ref().and_then(|spec| spec.description.clone()),
+            description: description(entry),
             revision: entry.plan.as_ref().map(|plan| plan.revision.to_string()),
             state: match entry.standing {
                 Standing::Ready => "ready",
@@ -120,6 +120,27 @@ impl PipelineView {
             last_run: None,
             next_tick: None,
         }
+    }
+}
+
+/// What a pipeline says of itself: in its file, also where that has errors.
+pub(crate) fn description(entry: &Entry) -> Option<String> {
+    match (&entry.plan, entry.standing) {
+        (Some(plan), Standing::Ready) => plan.spec.description.clone(),
+        _ => {
+            let tree = millwork_engine::spec::read_tree(&entry.source);
+            tree.root?.get("description")?.text().map(|text| text.value.to_string())
+        }
+    }
+}
+
+/// A text of the file without the quotes that YAML needs around it.
+fn unquoted(text: &str) -> String {
+    let inner = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    match (inner('\''), inner('"')) {
+        (Some(inner), _) => inner.replace("''", "'"),
+        (_, Some(inner)) => serde_json::from_str(text).unwrap_or_else(|_| inner.to_owned()),
+        _ => text.to_owned(),
     }
 }
 
@@ -151,7 +172,7 @@ fn input_view(source: &millwork_engine::diag::Source, name: &str, input: &InputS
         ty: input.ty.to_string(),
         required: input.default.is_none() && !input.ty.allows_null(),
         default: literal.map(plain),
-        default_text: written.map(|default| snippet(source, default.span)),
+        default_text: written.map(|default| unquoted(&snippet(source, default.span))),
         description: input.description.clone(),
         allowed: input.allowed.iter().map(node_json).collect(),
     }

@@ -1,15 +1,12 @@
 use millwork_engine::{
-    ItemCounts,
-    data::plain,
-    executor::StepFacts,
-    graph::PlanNode,
-    model::{NodeIx, RunStatus, StepStatus, Wait, event::Cause},
+    RunLook, RunOwner,
+    model::{NodeIx, RunStatus, StepStatus, event::Cause},
     store::RunView as Stored,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{FaultView, PlanView, seconds, time, word};
+use super::{FaultView, StepView, StepsView, seconds, time, word};
 use crate::problem::AnyJson;
 
 /// A run, for lists.
@@ -27,9 +24,13 @@ pub(crate) struct RunView {
     pub parent: Option<String>,
     /// When it was created.
     pub created_at: String,
+    /// When it began; before, it waited for its turn.
+    pub started_at: Option<String>,
     /// When it ended.
     pub ended_at: Option<String>,
-    /// Seconds from creation to end.
+    /// Seconds that it waited for its turn, once it began.
+    pub queued_s: Option<f64>,
+    /// Seconds from its begin to its end.
     pub took_s: Option<f64>,
 }
 
@@ -42,8 +43,10 @@ impl From<&Stored> for RunView {
             status: word(run.status),
             parent: run.parent.map(|parent| parent.to_string()),
             created_at: time(run.created_at),
+            started_at: run.started_at.map(time),
             ended_at: run.ended_at.map(time),
-            took_s: run.ended_at.map(|ended| seconds(ended.since(run.created_at))),
+            queued_s: run.started_at.map(|started| seconds(started.since(run.created_at))),
+            took_s: run.started_at.zip(run.ended_at).map(|(started, ended)| seconds(ended.since(started))),
         }
     }
 }
@@ -99,112 +102,6 @@ impl From<&Cause> for CauseView {
     }
 }
 
-/// What a step waits for.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
-pub(crate) struct WaitView {
-    /// `until`, `approval`, `run` or `budget`.
-    #[serde(rename = "for")]
-    pub what: &'static str,
-    /// Until when, if it gives up or goes on then.
-    pub until: Option<String>,
-    /// What a person is asked.
-    pub prompt: Option<String>,
-    /// Digest of exactly what was shown; an answer names it.
-    pub shown: Option<String>,
-    /// The run that is waited for.
-    pub run: Option<String>,
-    /// What ran out.
-    pub resource: Option<String>,
-}
-
-impl From<&Wait> for WaitView {
-    fn from(wait: &Wait) -> Self {
-        match wait {
-            Wait::Until { at } => Self { what: "until", until: Some(time(*at)), ..Self::default() },
-            Wait::Approval { prompt, shown, until } => Self {
-                what: "approval",
-                until: until.map(time),
-                prompt: Some(prompt.clone()),
-                shown: Some(shown.to_string()),
-                ..Self::default()
-            },
-            Wait::Run { run } => Self { what: "run", run: Some(run.to_string()), ..Self::default() },
-            Wait::Budget { resource } => Self { what: "budget", resource: Some(resource.clone()), ..Self::default() },
-        }
-    }
-}
-
-/// Items of a fan-out by their state.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub(crate) struct ItemsView {
-    /// All.
-    pub total: u32,
-    /// Ended well.
-    pub succeeded: u32,
-    /// Failed for good.
-    pub failed: u32,
-    /// Their `if` was false.
-    pub skipped: u32,
-}
-
-impl From<ItemCounts> for ItemsView {
-    fn from(counts: ItemCounts) -> Self {
-        Self { total: counts.total, succeeded: counts.succeeded, failed: counts.failed, skipped: counts.skipped }
-    }
-}
-
-/// A step of a run.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct StepView {
-    /// Its id.
-    pub id: String,
-    /// Its number.
-    pub ix: u32,
-    /// `pending`, `ready`, `running`, `waiting`, `succeeded`, `failed`, `skipped` or `cancelled`.
-    pub status: String,
-    /// Attempts begun.
-    pub attempts: u32,
-    /// When the first began.
-    pub started_at: Option<String>,
-    /// When it ended.
-    pub ended_at: Option<String>,
-    /// Seconds between the two.
-    pub took_s: Option<f64>,
-    /// Rows it gave.
-    pub rows: Option<u64>,
-    /// Whether an earlier result was taken.
-    pub reused: bool,
-    /// Why it failed.
-    pub fault: Option<FaultView>,
-    /// What it waits for.
-    pub wait: Option<WaitView>,
-    /// Its items, if it is a fan-out that knows them.
-    pub items: Option<ItemsView>,
-    /// Why it was skipped.
-    pub skip_reason: Option<String>,
-}
-
-impl StepView {
-    pub(crate) fn new(node: &PlanNode, facts: &StepFacts) -> Self {
-        let status = facts.status;
-        Self {
-            id: node.id.to_string(),
-            ix: node.ix.0,
-            status: word(status),
-            attempts: facts.attempts,
-            started_at: facts.started_at.map(time),
-            ended_at: facts.ended_at.map(time),
-            took_s: facts.started_at.zip(facts.ended_at).map(|(from, to)| seconds(to.since(from))),
-            rows: facts.rows,
-            reused: facts.reused,
-            fault: facts.fault.as_ref().filter(|_| status != StepStatus::Succeeded).map(FaultView::from),
-            wait: facts.wait.as_ref().filter(|_| status == StepStatus::Waiting).map(WaitView::from),
-            items: facts.planned.map(|_| facts.items.into()),
-            skip_reason: facts.skipped.map(word),
-        }
-    }
-}
-
 /// Where a run stands that waits for its turn.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct QueueView {
@@ -220,7 +117,35 @@ pub(crate) struct QueueView {
     pub estimate_s: Option<f64>,
 }
 
-/// A run with all that is known of it.
+/// A process that drives a run.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct OwnerView {
+    /// Whether it is this server.
+    pub here: bool,
+    /// The number of another process on the server's machine.
+    pub pid: Option<u32>,
+    /// What it was started as.
+    pub command: Option<String>,
+    /// Since when it runs.
+    pub since: Option<String>,
+}
+
+impl From<&RunOwner> for OwnerView {
+    fn from(owner: &RunOwner) -> Self {
+        let other = match owner {
+            RunOwner::Elsewhere(holder) => Some(holder),
+            RunOwner::Here | RunOwner::Unknown => None,
+        };
+        Self {
+            here: *owner == RunOwner::Here,
+            pid: other.map(|holder| holder.pid),
+            command: other.map(|holder| holder.command.clone()),
+            since: other.map(|holder| time(holder.since)),
+        }
+    }
+}
+
+/// A run with what is known of it as a whole.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RunDetail {
     /// As in lists.
@@ -240,18 +165,18 @@ pub(crate) struct RunDetail {
     pub failed_step: Option<String>,
     /// The number of its last event; streams go on from there.
     pub seq: u64,
-    /// The process that drives it.
-    pub owner: Option<String>,
+    /// The process that drives it; `null` if none does.
+    pub owner: Option<OwnerView>,
     /// The time that it is about.
     pub interval: Option<IntervalView>,
-    /// Its steps, in the order of the file.
-    pub steps: Vec<StepView>,
+    /// How many steps it has, by their state.
+    pub steps: StepsView,
+    /// Steps that wait, at most 20.
+    pub waits: Vec<StepView>,
     /// Where it stands, if it is queued.
     pub queue: Option<QueueView>,
-    /// Runs that its steps started.
+    /// The newest runs that its steps started, at most 100.
     pub children: Vec<RunView>,
-    /// Its graph.
-    pub plan: PlanView,
 }
 
 /// The time that a run is about.
@@ -269,8 +194,9 @@ pub(crate) struct IntervalView {
 pub(crate) fn shown(encoded: &AnyJson) -> AnyJson {
     match encoded {
         AnyJson::Object(object) => {
-            let plain =
-                |json: &AnyJson| millwork_engine::data::decode(json).map_or(AnyJson::Null, |value| plain(&value));
+            let plain = |json: &AnyJson| {
+                millwork_engine::data::decode(json).map_or(AnyJson::Null, |value| millwork_engine::data::plain(&value))
+            };
             AnyJson::Object(object.iter().map(|(name, json)| (name.clone(), plain(json))).collect())
         }
         _ => AnyJson::Object(serde_json::Map::new()),
@@ -278,7 +204,7 @@ pub(crate) fn shown(encoded: &AnyJson) -> AnyJson {
 }
 
 /// The step that a run's fault is of.
-pub(crate) fn failed_step(look: &millwork_engine::RunLook) -> Option<NodeIx> {
+pub(crate) fn failed_step(look: &RunLook) -> Option<NodeIx> {
     let fault = look.state.fault()?;
     if look.state.status() != RunStatus::Failed {
         return None;
@@ -286,39 +212,4 @@ pub(crate) fn failed_step(look: &millwork_engine::RunLook) -> Option<NodeIx> {
     let facts = look.facts.iter().zip(&look.plan.nodes);
     let failed = facts.filter(|(facts, _)| facts.status == StepStatus::Failed && facts.fault.as_ref() == Some(fault));
     failed.min_by_key(|(facts, _)| facts.ended_at).map(|(_, node)| node.ix)
-}
-
-/// A question to a person.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ApprovalView {
-    /// The run that waits.
-    pub run: String,
-    /// Its pipeline.
-    pub pipeline: String,
-    /// The step that asks.
-    pub step: String,
-    /// What it asks.
-    pub prompt: String,
-    /// Values that are given with the answer.
-    pub form: Vec<super::InputView>,
-    /// Digest of exactly what is shown; the answer names it.
-    pub shown: String,
-    /// Since when it waits.
-    pub asked_at: Option<String>,
-    /// When the wait is over.
-    pub until: Option<String>,
-    /// What no answer means then.
-    #[schema(value_type = Option<Value>)]
-    pub default: Option<AnyJson>,
-}
-
-/// An answer to a question.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AnswerRequest {
-    /// `shown` of the question.
-    pub shown: String,
-    /// `{approved: true|false, values: {..}}`, with the values of the form.
-    #[schema(value_type = Object)]
-    pub answer: AnyJson,
 }

@@ -16,7 +16,7 @@ use crate::problem::AnyJson;
 /// Why something did not succeed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FaultView {
-    /// A stable code; `millwork explain CODE` says more.
+    /// A stable code.
     pub code: String,
     /// What went wrong.
     pub message: String,
@@ -38,7 +38,7 @@ impl From<&Fault> for FaultView {
         Self {
             code: fault.code.to_string(),
             message: fault.message.clone(),
-            help: fault.help.clone(),
+            help: crate::help::help(fault),
             blame: word(fault.blame),
             retry,
         }

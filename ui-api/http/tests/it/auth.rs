@@ -92,7 +92,7 @@ async fn who_is_refused_is_told_how_to_come_in() {
     let answer = Answer::of(place.bare(Method::GET, "/api/v1/runs")).await;
     answer.refused(401, "auth.missing");
     assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-    assert!(answer.json()["help"].as_str().is_some_and(|help| help.contains("millwork token create")), "{answer}");
+    assert!(answer.json()["help"].as_str().is_some_and(|help| help.contains("POST /api/v1/tokens")), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,3 +177,32 @@ async fn a_foreign_page_starts_nothing_where_nobody_needs_a_token() {
         Answer::of(from("sec-fetch-site", "none")).await.of_status(StatusCode::ACCEPTED);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_two_pipelines_share() {
+    let strict = hooked("strict", "path: /shared\n    body: \"object{order: int}\"");
+    let place = Place::closed(&[&hooked("loose", "path: /shared"), &strict]).await;
+    let token = place.token.get().expect("a token");
+    let send = |id: &str, body: &'static str| {
+        let request = place.bare(Method::POST, "/hooks/shared").bearer_auth(token).header("webhook-id", id);
+        Answer::of(request.body(body))
+    };
+    let refused = send("d-1", BODY).await;
+    refused.refused(422, "event.type");
+    let runs = refused.json()["runs"].clone();
+    assert_eq!(each(&runs, "pipeline"), ["loose", "strict"], "{runs}");
+    assert_eq!((&runs[0]["fault"], &runs[1]["fault"]["code"]), (&json!(null), &json!("event.type")), "{runs}");
+    let first = text(&runs[0]["run"]);
+    assert_eq!(place.ended(&first).await["status"], "succeeded");
+    // The pipeline is mended: the same delivery starts the rest only.
+    let mended = strict.replace("object{order: int}", "object{order: string}");
+    std::fs::write(place.folder.path().join("p1.yaml"), mended).expect("a file");
+    place.service.reload("test").await;
+    let runs = send("d-1", BODY).await.of_status(StatusCode::ACCEPTED)["runs"].clone();
+    assert_eq!((&runs[0]["run"], &runs[0]["again"], &runs[1]["again"]), (&json!(first), &json!(true), &json!(false)));
+    assert!(runs[1]["run"].is_string() && runs[1]["fault"].is_null(), "{runs}");
+    let again = send("d-1", BODY).await.of_status(StatusCode::OK)["runs"].clone();
+    assert_eq!(each(&again, "run"), each(&runs, "run"));
+    // Where nothing was started, the answer is the fault alone.
+    send("d-2", "{").await.refused(422, "hook.body");
+}

@@ -302,6 +302,11 @@ impl Place {
         self.good(&format!("/runs/{run}")).await
     }
 
+    /// The steps of a run.
+    pub(crate) async fn steps(&self, run: &str) -> Json {
+        self.good(&format!("/runs/{run}/steps?limit=5000")).await["items"].clone()
+    }
+
     /// Runs a pipeline that ends by itself.
     pub(crate) async fn ran(&self, pipeline: &str, inputs: Json) -> Json {
         let run = self.start(pipeline, inputs).await;

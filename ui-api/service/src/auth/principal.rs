@@ -109,12 +109,11 @@ impl From<Denied> for Fault {
         let message = denied.to_string();
         match denied {
             Denied::Unauthenticated => Self::user("auth.missing", message)
-                .help("send `Authorization: Bearer mw_...`; `millwork token create` makes a token"),
-            Denied::Expired => Self::user("auth.expired", message)
-                .help("log in again, or make a new token with `millwork token create`"),
-            Denied::Revoked => {
-                Self::user("auth.revoked", message).help("ask an admin for another token: `millwork token create`")
+                .help("send `Authorization: Bearer mw_...`; an admin makes tokens, with `POST /api/v1/tokens`"),
+            Denied::Expired => {
+                Self::user("auth.expired", message).help("log in again, or ask an admin for a new token")
             }
+            Denied::Revoked => Self::user("auth.revoked", message).help("ask an admin for another token"),
             Denied::Forbidden { .. } => Self::user("auth.forbidden", message).help("use a token of that role"),
             Denied::Hidden => Self::user("pipeline.unknown", message),
             Denied::Throttled { retry_after } => {

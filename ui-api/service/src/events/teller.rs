@@ -59,8 +59,8 @@ pub struct ItemsNow {
     pub step: Arc<str>,
     /// By their end.
     pub counts: ItemCounts,
-    /// Stopped by request.
-    pub cancelled: u32,
+    /// Under way, or between two attempts.
+    pub running: u32,
 }
 
 /// Follows the log of one run from its first event, and tells what each event changed.
@@ -71,14 +71,14 @@ pub struct Teller {
     state: RunState,
     status: Option<RunStatus>,
     steps: Vec<StepStatus>,
-    items: Vec<(ItemCounts, u32)>,
+    items: Vec<ItemCounts>,
 }
 
 impl Teller {
     /// Of a run of this plan, before its first event.
     pub fn new(run: RunId, plan: &Plan) -> Self {
         let names: Vec<Arc<str>> = plan.nodes.iter().map(|node| Arc::from(node.id.as_str())).collect();
-        let (steps, items) = (vec![StepStatus::Pending; names.len()], vec![Default::default(); names.len()]);
+        let (steps, items) = (vec![StepStatus::Pending; names.len()], vec![ItemCounts::default(); names.len()]);
         Self { run, names, state: RunState::new(shape_of(plan)), status: None, steps, items }
     }
 
@@ -102,6 +102,12 @@ impl Teller {
             // Everything may stand otherwise.
             Event::RunResumed { .. } => {
                 for ix in 0..self.names.len() {
+                    // Items that did not succeed are done again.
+                    if let Some(counts) = self.items.get_mut(ix)
+                        && !self.state.step_status(NodeIx(ix as u32)).is_final()
+                    {
+                        (counts.failed, counts.cancelled) = (0, 0);
+                    }
                     changes.extend(self.step(NodeIx(ix as u32), &recorded.event, false));
                 }
             }
@@ -151,7 +157,7 @@ impl Teller {
     }
 
     fn items_of(&mut self, node: NodeIx, event: &Event) -> Option<Change> {
-        let (counts, cancelled) = self.items.get_mut(node.index())?;
+        let counts = self.items.get_mut(node.index())?;
         match event {
             Event::ItemsPlanned { count, .. } => counts.total = *count,
             Event::ItemsSettled { ranges, .. } => {
@@ -161,13 +167,13 @@ impl Teller {
                         ItemOutcome::Succeeded => counts.succeeded += many,
                         ItemOutcome::Failed => counts.failed += many,
                         ItemOutcome::Skipped => counts.skipped += many,
-                        ItemOutcome::Cancelled => *cancelled += many,
+                        ItemOutcome::Cancelled => counts.cancelled += many,
                     }
                 }
             }
             _ => return None,
         }
         let step = self.names.get(node.index())?.clone();
-        Some(Change::Items(ItemsNow { step, counts: *counts, cancelled: *cancelled }))
+        Some(Change::Items(ItemsNow { step, counts: *counts, running: self.state.items_under_way(node) }))
     }
 }

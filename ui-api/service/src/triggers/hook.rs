@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,19 +32,23 @@ pub struct Request {
     pub trusted: bool,
 }
 
-/// A run that a request led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a request led to for one pipeline.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hooked {
     /// Its pipeline.
     pub pipeline: String,
-    /// The run; `None` if its group was full and it was not to wait.
+    /// The run; `None` if its group was full and it was not to wait, or if there is a fault.
     pub run: Option<RunId>,
     /// Whether the same delivery came before.
     pub again: bool,
+    /// Why nothing was started.
+    pub fault: Option<Fault>,
 }
 
-/// Starts the runs of every pipeline that listens at the path. `hook.none` if nobody does, `hook.signature`,
-/// `hook.time`, `hook.body` or `event.type` where the request is not as it must be.
+/// Starts the runs of every pipeline that listens at the path, and says what came of it for each: one that cannot be
+/// started keeps no other from it. A delivery that comes again starts only what it did not start before. `hook.none` if
+/// nobody listens; where nothing was started at all, the first fault: `hook.signature`, `hook.time`, `hook.body` or
+/// `event.type` where the request is not as it must be.
 pub async fn receive(service: &Service, request: Request) -> Result<Vec<Hooked>, Fault> {
     let mut found = Vec::new();
     for entry in service.catalog().all().values() {
@@ -66,24 +70,40 @@ pub async fn receive(service: &Service, request: Request) -> Result<Vec<Hooked>,
     }
     let mut hooked = Vec::with_capacity(found.len());
     for (pipeline, plan, trigger, hook) in found {
-        let delivery = verify(service, &plan, &hook, &request)?;
-        let event = event(&request, &delivery)?;
-        let key = format!("hook/{pipeline}/{trigger}/{delivery}");
-        if let Some(run) = service.engine().run_of_key(&key).await? {
-            hooked.push(Hooked { pipeline, run: Some(run), again: true });
-            continue;
-        }
-        let cause = Cause::Webhook { trigger, delivery };
-        let prepared = service.engine().prepare_event(plan, trigger, event, cause, Some(&key)).await?;
-        let (run, again) = match service.desk().start(prepared, None).await? {
-            Outcome::Started(handle) => (Some(handle.id()), false),
-            Outcome::Queued(run) => (Some(run), false),
-            Outcome::Before(run) => (Some(run), true),
-            Outcome::Skipped { .. } => (None, false),
-        };
-        hooked.push(Hooked { pipeline, run, again });
+        hooked.push(match start(service, &request, &pipeline, plan, trigger, &hook).await {
+            Ok((run, again)) => Hooked { pipeline, run, again, fault: None },
+            Err(fault) => Hooked { pipeline, run: None, again: false, fault: Some(fault) },
+        });
     }
-    Ok(hooked)
+    match hooked.first().and_then(|first| first.fault.clone()) {
+        Some(fault) if hooked.iter().all(|hooked| hooked.fault.is_some()) => Err(fault),
+        _ => Ok(hooked),
+    }
+}
+
+/// Starts one pipeline: its run, and whether the same delivery came before.
+async fn start(
+    service: &Service,
+    request: &Request,
+    pipeline: &str,
+    plan: Arc<Plan>,
+    trigger: u32,
+    hook: &WebhookTrigger,
+) -> Result<(Option<RunId>, bool), Fault> {
+    let delivery = verify(service, &plan, hook, request)?;
+    let key = format!("hook/{pipeline}/{trigger}/{delivery}");
+    if let Some(run) = service.engine().run_of_key(&key).await? {
+        return Ok((Some(run), true));
+    }
+    let event = event(request, &delivery)?;
+    let cause = Cause::Webhook { trigger, delivery };
+    let prepared = service.engine().prepare_event(plan, trigger, event, cause, Some(&key)).await?;
+    Ok(match service.desk().start(prepared, None).await? {
+        Outcome::Started(handle) => (Some(handle.id()), false),
+        Outcome::Queued(run) => (Some(run), false),
+        Outcome::Before(run) => (Some(run), true),
+        Outcome::Skipped { .. } => (None, false),
+    })
 }
 
 /// Who sent it and when are right; what the sender calls the delivery.

@@ -10,16 +10,6 @@ import { errorNote, note, toast } from "./notice.js";
 
 const DEFAULTS = { approve: "then it counts as approved", refuse: "then it counts as refused" };
 
-/** The server's prompt lists the fields of the form below the question; here the form itself says them. */
-const FIELD = /^ {2}[a-z_]\w* \(.+?\)(: .*)?$/i;
-
-/** What is asked, without the list of fields. @param {string} prompt @returns {string} */
-export function question(prompt) {
-  const lines = (prompt ?? "").split("\n");
-  while (lines.length > 1 && FIELD.test(lines[lines.length - 1])) lines.pop();
-  return lines.join("\n");
-}
-
 /**
  * The form for a wait; where the wait does not carry its form, the inbox does.
  * @param {string} run
@@ -32,7 +22,7 @@ export function approvalForm(run, step, wait, onDone) {
   const box = h("div.stack");
   const answerBox = h("div.stack");
   const problem = h("div", { "aria-live": "polite" });
-  put(box, note({ state: "waiting", testid: "approval", title: h("span.prompt", null, question(wait.prompt) || "An answer is needed"), text: deadline(wait) }),
+  put(box, note({ state: "waiting", testid: "approval", title: h("span.prompt", null, wait.prompt || "An answer is needed"), text: deadline(wait) }),
     may("operator") ? answerBox : h("p.muted.small", null, "Answering needs the role operator."), problem);
   async function send(asked, answer, buttons) {
     for (const button of buttons) button.disabled = true;

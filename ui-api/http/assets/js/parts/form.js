@@ -43,7 +43,7 @@ function one(input, given) {
   const control = make(base, choices, start, optional);
   const { node, problem } = field({
     label: input.name, control, type, required: input.required,
-    hint: [input.description, input.default_text ? [input.description ? h("br") : null, "Left empty: ", h("code", null, unquoted(input.default_text))] : null, base.startsWith("list<") && !choices.length ? [input.description || input.default_text ? h("br") : null, "One a line."] : null],
+    hint: [input.description, input.default_text ? [input.description ? h("br") : null, "Left empty: ", h("code", null, input.default_text)] : null, base.startsWith("list<") && !choices.length ? [input.description || input.default_text ? h("br") : null, "One a line."] : null],
   });
   node.dataset.testid = `input-${input.name}`;
   const read = () => {
@@ -58,9 +58,6 @@ function one(input, given) {
   control.addEventListener("change", () => whenReleased(() => problem(read().problem)));
   return { name: input.name, node, control, problem, read };
 }
-
-/** A default is given as it is written, with the quotes that YAML needs around an expression. */
-const unquoted = (text) => text.replace(/^(["'])(.*)\1$/s, "$2");
 
 let pressed = false;
 for (const [type, now] of [["pointerdown", true], ["pointerup", false], ["pointercancel", false]]) document.addEventListener(type, () => { pressed = now; }, true);

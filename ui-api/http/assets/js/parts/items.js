@@ -10,7 +10,7 @@ import { Feed, Ranges } from "./ranges.js";
 import { VList } from "./vlist.js";
 
 const ROW = 32;
-const STATES = ["failed", "succeeded", "skipped", "cancelled", "running"];
+const STATES = ["failed", "succeeded", "skipped", "cancelled"];
 
 /**
  * All items are read by place. Those of one state are read onwards, because where they lie among the others is not known.

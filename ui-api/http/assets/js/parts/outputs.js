@@ -61,12 +61,13 @@ function fileNode(file, path) {
 
 /**
  * The tab of a whole run: what went in, what came out, the reports it wrote and its tables.
- * @param {any} detail a RunDetail
+ * @param {any} detail a RunDetail with its plan
+ * @param {any[]} steps its steps
  * @returns {HTMLElement}
  */
-export function runOutputs(detail) {
+export function runOutputs(detail, steps) {
   const reports = h("div.stack");
-  loadReports(detail, reports);
+  loadReports(detail, steps, reports);
   const inputs = Object.entries(detail.inputs ?? {});
   const outputs = Object.entries(detail.outputs ?? {});
   return h("div.stack", { "data-testid": "outputs" },
@@ -82,8 +83,8 @@ function card(title, pairs, none) {
 }
 
 /** Reports are files of steps; only steps that have files are asked, and not more than a few. */
-async function loadReports(detail, box) {
-  const done = new Set(detail.steps.filter((step) => step.status === "succeeded").map((step) => step.id));
+async function loadReports(detail, steps, box) {
+  const done = new Set(steps.filter((step) => step.status === "succeeded").map((step) => step.id));
   const nodes = detail.plan.nodes.filter((node) => done.has(node.id));
   const withFiles = nodes.filter((node) => node.kind === "report" || (node.outputs ?? []).some((output) => /^file/.test(output.type))).slice(0, 12);
   // What a check found wrong is told by the check; a table of it is no result.

@@ -13,9 +13,6 @@ import { tookOf } from "./runlist.js";
 import { startDialog } from "./start.js";
 import { waitText } from "./steppanel.js";
 
-/** What the server calls itself where it says who drives a run. */
-const HERE = "this process";
-
 /** Keeps itself up to date from the RunDetails it is given. */
 export class RunHead {
   /** @param {string} id @param {{reload: () => void}} options */
@@ -40,17 +37,18 @@ export class RunHead {
     document.title = `${detail.pipeline}: ${detail.status} · Millwork`;
     this.tick(detail);
     const { cause } = detail;
-    this.#once("facts", [detail.owner, detail.parent, detail.status, detail.interval, cause], () => put(this.facts,
+    this.#once("facts", [detail.owner, detail.parent, detail.status, detail.started_at, detail.interval, cause], () => put(this.facts,
       h("span", null, h("code", { title: detail.id }, detail.id)),
-      h("span", null, detail.status === "queued" ? "asked for " : "started ", time(detail.created_at)),
+      h("span", null, detail.started_at ? "started " : "asked for ", time(detail.started_at ?? detail.created_at)),
+      detail.queued_s >= 1 ? h("span", null, `queued for ${duration(detail.queued_s)}`) : null,
       this.took,
       cause ? causeNode(cause) : null,
       detail.interval ? h("span", null, "about ", intervalText(detail.interval)) : null,
       detail.parent && detail.parent !== cause?.run ? h("span", null, "part of ", h("a", { href: at("runs", detail.parent) }, shortId(detail.parent))) : null,
-      detail.owner && detail.owner !== HERE && !isOver(detail.status) ? h("span", null, `in ${detail.owner}`) : null,
+      detail.owner && !detail.owner.here && !isOver(detail.status) ? h("span", { title: detail.owner.command }, detail.owner.pid ? `in process ${detail.owner.pid}` : "in another process") : null,
       h("span", null, h("a", { href: at("pipelines", detail.pipeline) }, "pipeline"), detail.revision ? h("code.faint", { title: detail.revision }, ` ${detail.revision.slice(0, 8)}`) : null)));
     this.#once("actions", [detail.status], () => put(this.actions, this.#buttons(detail)));
-    const waits = detail.steps.filter((step) => step.status === "waiting" && step.wait);
+    const waits = detail.waits.filter((step) => step.wait);
     this.#once("notes", [detail.status, detail.queue, detail.fault, detail.failed_step, waits.map((step) => [step.id, step.wait])], () => put(this.notes, this.#notes(detail, waits)));
   }
 

@@ -9,7 +9,7 @@ import { isOver, setState, stateMark } from "../states.js";
 export function tookOf(run) {
   if (run.took_s !== null && run.took_s !== undefined) return duration(run.took_s);
   if (isOver(run.status) || run.status === "queued" || run.status === "interrupted") return "";
-  return duration((Date.now() - Date.parse(run.created_at)) / 1000);
+  return duration((Date.now() - Date.parse(run.started_at ?? run.created_at)) / 1000);
 }
 
 /**

@@ -6,7 +6,7 @@ import { count, duration, time } from "../format.js";
 import { icon } from "../icons.js";
 import { isSettled, setState, stateMark } from "../states.js";
 import { may } from "../session.js";
-import { approvalForm, question } from "./approval.js";
+import { approvalForm } from "./approval.js";
 import { ItemsView } from "./items.js";
 import { errorNote, note } from "./notice.js";
 import { outputNodes } from "./outputs.js";
@@ -91,7 +91,7 @@ export class StepPanel {
       if (this.closed) return;
       const outputs = detail.outputs ?? [];
       put(this.outputs, outputs.length ? outputNodes(this.options.run, this.step.id, outputs) : isSettled(this.step.status) ? h("p.faint.small", null, "No outputs.") : null);
-      const log = whole(detail.attempts_log ?? []);
+      const log = detail.attempts_log ?? [];
       put(this.log, log.length > 1 || log.some((one) => one.fault) ? attempts(log) : null);
     } catch (error) {
       if (!this.closed) put(this.outputs, errorNote(error, () => this.#load()));
@@ -113,7 +113,7 @@ export function waitText(wait) {
   if (wait.for === "until") return ["Waits until ", time(wait.until)];
   if (wait.for === "run") return ["Waits for ", h("a", { href: at("runs", wait.run) }, wait.run)];
   if (wait.for === "budget") return [`Waits for ${wait.resource}: the budget is used up`];
-  if (wait.for === "approval") return ["Waits for an answer: ", question(wait.prompt)];
+  if (wait.for === "approval") return ["Waits for an answer: ", wait.prompt];
   return [`Waits for ${wait.for}`];
 }
 
@@ -130,13 +130,6 @@ function facts(step, node) {
     ["Defined", node?.line ? `line ${node.line}` : null],
   ];
   return rows.filter(([, value]) => value).map(([name, value]) => [h("dt", null, name), h("dd", null, value)]);
-}
-
-/** An attempt that waited and went on is told as one. */
-function whole(log) {
-  const byNo = new Map();
-  for (const one of log) byNo.set(one.attempt, byNo.has(one.attempt) ? { ...one, started_at: byNo.get(one.attempt).started_at } : one);
-  return [...byNo.values()];
 }
 
 function attempts(log) {

@@ -33,9 +33,9 @@ export default function overview() {
       const seen = new Set();
       const activeRuns = [...(data.waiting_runs ?? []), ...recentRuns.filter((run) => run.status === "running" || run.status === "queued")].filter((run) => !seen.has(run.id) && seen.add(run.id));
       active.fill(activeRuns);
-      const broke = recentRuns.filter((run) => run.status === "interrupted" && !seen.has(run.id));
-      failed.fill([...broke, ...(data.failed ?? [])]);
-      for (const run of broke) seen.add(run.id);
+      const failedRuns = data.failed ?? [];
+      failed.fill(failedRuns);
+      for (const run of failedRuns) if (run.status === "interrupted") seen.add(run.id);
       recent.fill(recentRuns.filter((run) => !seen.has(run.id)));
       next.fill(data.next ?? []);
       fillBroken(broken, data.broken ?? []);

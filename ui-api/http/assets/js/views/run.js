@@ -121,7 +121,7 @@ class RunPage {
     if (name === "outputs") {
       const box = h("div");
       let said = "";
-      const fill = () => { if (said !== model.detail.status) { said = model.detail.status; put(box, runOutputs(model.detail)); } };
+      const fill = () => { if (said !== model.detail.status) { said = model.detail.status; put(box, runOutputs(model.detail, [...model.steps.values()])); } };
       fill();
       return { node: box, all: fill };
     }
@@ -151,7 +151,7 @@ class RunPage {
   buildTimeline(open) {
     const { model } = this;
     const end = () => { const { detail } = model; return detail.ended_at ? Date.parse(detail.ended_at) : isOver(detail.status) ? 0 : Date.now(); };
-    const line = new Timeline({ steps: () => [...model.steps.values()], edges: model.detail.plan.edges, start: () => Date.parse(model.detail.created_at), end, onOpen: open });
+    const line = new Timeline({ steps: () => [...model.steps.values()], edges: model.detail.plan.edges, start: () => Date.parse(model.detail.started_at ?? model.detail.created_at), end, onOpen: open });
     const soon = () => { if (this.tab === "timeline") line.refresh(); };
     return { node: h("section.card", null, line.node), shown: () => line.refresh(), all: soon, soon, tick: soon, close: () => line.close() };
   }

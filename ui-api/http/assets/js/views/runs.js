@@ -19,22 +19,21 @@ export default function runs(place) {
   const chosen = () => new Set((query.get("status") ?? "").split(",").filter(Boolean));
   const paged = pagedList({
     path: "/runs",
-    query: () => ({ pipeline: query.get("pipeline"), status: query.get("status"), since: query.get("since"), parent: query.get("parent"), top: query.get("children") ? null : "true" }),
+    query: () => ({ q: query.get("q"), pipeline: query.get("pipeline"), status: query.get("status"), since: query.get("since"), parent: query.get("parent"), top: query.get("children") ? null : "true" }),
     show(items) {
       fillRuns(list, items);
       none.hidden = items.length > 0;
-      const filtered = query.get("pipeline") || query.get("status");
+      const filtered = query.get("q") || query.get("pipeline") || query.get("status");
       none.replaceChildren(filtered ? empty("No run is like that", "Take a filter away to see more.") : empty("No run yet", h("span", null, "Open a ", h("a", { href: "/pipelines" }, "pipeline"), " and press Start run.")));
     },
   });
-  // The server takes a whole name; what is typed counts once it is one, or when Enter is pressed.
-  let names = new Set();
-  const setPipeline = (text) => text !== (query.get("pipeline") ?? "") && setQuery({ pipeline: text || null });
-  const search = searchField({ label: "Only runs of the pipeline", value: query.get("pipeline") ?? "", onInput: (text) => (!text || names.has(text)) && setPipeline(text) });
+  const text = () => query.get("q") ?? query.get("pipeline") ?? "";
+  const setText = (q) => q !== text() && setQuery({ q: q || null, pipeline: null });
+  const search = searchField({ label: "Only runs of the pipeline", value: text(), onInput: setText });
   const known = h("datalist", { id: "run-pipelines" });
   search.input.setAttribute("list", known.id);
-  search.input.addEventListener("change", () => setPipeline(search.input.value.trim()));
-  get("/pipelines", { limit: 500 }).then(({ items }) => { names = new Set(items.map((item) => item.name)); put(known, items.map((item) => h("option", { value: item.name }))); }, () => null);
+  search.input.setAttribute("placeholder", "A part of a pipeline's name, or a run's id");
+  get("/pipelines", { limit: 500 }).then(({ items }) => put(known, items.map((item) => h("option", { value: item.name }))), () => null);
   const buttons = new Map(STATES.map((state) => [state, h("button.btn.small", { type: "button", "data-testid": `filter-${state}`, on: { click: () => toggle(state) } }, word(state))]));
   const children = h("input", { type: "checkbox", on: { change: () => setQuery({ children: children.checked ? "1" : null }) } });
   function toggle(state) {

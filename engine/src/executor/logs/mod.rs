@@ -1,0 +1,80 @@
+//! Log lines of attempts: one file an attempt, one JSON object a line, appended and never changed.
+
+mod index;
+mod line;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+pub use line::LogLine;
+pub use shelf::{LogPage, LogPlace, LogQuery, Logs};
+
+use self::line::{Line, letter};
+use super::{Scrubber, Update, Updates, guard::lock};
+use crate::{
+    model::{Clock, Name, NodeIx, RunId},
+    step::LogSink,
+};
+
+/// What a log sink belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct LogOf {
+    pub node: NodeIx,
+    pub step: Name,
+    pub item: Option<u32>,
+    pub attempt: u32,
+}
+
+/// The folder with the logs of a run.
+pub(crate) fn folder(home: &Path, run: RunId) -> PathBuf {
+    home.join("logs").join(run.to_string())
+}
+
+/// A sink that scrubs each line, shows it to watchers and appends it to the attempt's file, which is
+/// made with the first line.
+pub(crate) fn sink(
+    folder: PathBuf,
+    of: LogOf,
+    clock: Arc<dyn Clock>,
+    scrubber: Arc<Scrubber>,
+    updates: Arc<Updates>,
+) -> LogSink {
+    let file: Mutex<Option<File>> = Mutex::new(None);
+    LogSink::new(move |stream, text| {
+        let text = scrubber.scrub(text);
+        let line = Line { at: clock.now(), stream: letter(stream), text };
+        let mut slot = lock(&file);
+        if slot.is_none() {
+            *slot = create(&folder, &of);
+        }
+        // A log that cannot be written (full disk) must not fail the work; watchers see the line still.
+        if let (Some(file), Ok(mut bytes)) = (slot.as_mut(), serde_json::to_vec(&line)) {
+            bytes.push(b'\n');
+            let _ = file.write_all(&bytes);
+        }
+        drop(slot);
+        updates.send(Update::Log { node: of.node, item: of.item, stream, line: line.text.into_owned() });
+    })
+}
+
+fn create(folder: &Path, of: &LogOf) -> Option<File> {
+    std::fs::create_dir_all(folder).ok()?;
+    let name = match of.item {
+        Some(item) => format!("{}.{item}.{}.log", of.step, of.attempt),
+        None => format!("{}.{}.log", of.step, of.attempt),
+    };
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(folder.join(name)).ok()?;
+    // A crash may have cut off the last line of the same attempt; what follows begins a line of its own.
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(-1)).is_ok() && file.read_exact(&mut last).is_ok() && last != [b'\n'] {
+        let _ = file.write_all(b"\n");
+    }
+    Some(file)
+}
