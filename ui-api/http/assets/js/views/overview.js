@@ -16,12 +16,13 @@ const RENEW_MS = 700;
 export default function overview() {
   const problem = h("div", { hidden: true });
   const broken = h("div.stack");
+  const late = h("div.stack");
   const tiles = makeTiles();
   const active = runCard("Under way", h("a.small", { href: "/runs?status=running,queued,waiting" }, "All"), empty("Nothing runs", "Start a pipeline from its page, or wait for its schedule. ", h("a", { href: "/pipelines" }, "Pipelines")));
   const failed = runCard("Failed or interrupted", h("a.small", { href: "/runs?status=failed,interrupted" }, "All"), empty("Nothing failed", "Failed runs of the last days are listed here, and runs whose process ended before them."));
   const recent = runCard("Ended lately", h("a.small", { href: "/runs" }, "All runs"), empty("No run yet", h("span", null, "Open a ", h("a", { href: "/pipelines" }, "pipeline"), " and press Start run, or on the command line: ", h("code", null, "millwork run pipeline.yaml"))));
   const next = nextCard();
-  const node = h("div.page", { "data-testid": "overview" }, pageHead({ title: "Overview" }), problem, broken, tiles.node,
+  const node = h("div.page", { "data-testid": "overview" }, pageHead({ title: "Overview" }), problem, broken, late, tiles.node,
     h("div.cols", null, h("div.stack", null, active.node, recent.node), h("div.stack", null, failed.node, next.node)));
 
   async function load() {
@@ -39,6 +40,7 @@ export default function overview() {
       recent.fill(recentRuns.filter((run) => !seen.has(run.id)));
       next.fill(data.next ?? []);
       fillBroken(broken, data.broken ?? []);
+      fillLate(late, data.late ?? []);
     } catch (error) {
       problem.hidden = false;
       problem.replaceChildren(errorNote(error, load));
@@ -78,6 +80,15 @@ function fillBroken(box, names) {
     state: "broken", testid: "broken", title: list.length === 1 ? "One pipeline does not pass its check" : `${list.length} pipelines do not pass their check`,
     text: list.map((name, i) => [i ? ", " : "", h("a", { href: `${at("pipelines", name)}?tab=source` }, name)]),
     help: "The page of each shows what is wrong, at its line.",
+  }));
+}
+
+/** Runs that had not succeeded by the time that their schedules name. */
+function fillLate(box, all) {
+  keyed(box, all.length ? [all] : [], (list) => list.map((late) => `${late.pipeline} ${late.at} ${late.run} ${late.status}`).join(), (list) => note({
+    state: "warning", testid: "late", title: list.length === 1 ? "One run is late" : `${list.length} runs are late`,
+    text: list.map((late, i) => [i ? h("br") : "", h("a", { href: late.run ? at("runs", late.run) : at("pipelines", late.pipeline) }, late.pipeline), " of ", time(late.at),
+      ` ${late.status ? `is ${late.status}` : "did not start"}, and should have succeeded by `, time(late.by)]),
   }));
 }
 

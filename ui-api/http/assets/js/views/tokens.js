@@ -30,7 +30,7 @@ function row(token, paged) {
     title: `Take back ${token.name}?`, action: "Take back", danger: true, body: [h("p", null, "Whoever uses it is refused from now on. This can't be undone.")],
     run: async () => { await remove(at("tokens", token.id)); toast("The token is taken back."); paged.reload(); },
   });
-  return h("tr", null, h("td", null, h("b", null, token.name), h("div.small.faint", null, token.id)), h("td", { "data-label": "Role" }, token.role, token.per_minute ? h("div.small.faint", null, `${count(token.per_minute)} a minute`) : null),
+  return h("tr", null, h("td", null, h("b", null, token.name), h("div.small.faint", null, token.id)), h("td", { "data-label": "Role" }, token.role, token.per_minute ? h("div.small.faint", null, `${count(token.per_minute)} a minute`) : null, token.runs_per_day ? h("div.small.faint", null, `${count(token.runs_per_day)} runs a day`) : null),
     h("td", { "data-label": "Pipelines" }, token.pipelines?.length ? token.pipelines.map((p) => h("code.tag", null, p)) : h("span.faint", null, "all")),
     h("td", { "data-label": "Made" }, time(token.created_at)), h("td", { "data-label": "Runs out" }, token.expires_at ? time(token.expires_at) : h("span.faint", null, "never")),
     h("td", { "data-label": "Last used" }, token.last_used_at ? time(token.last_used_at) : h("span.faint", null, "never")), h("td", null, h("button.btn.small.danger", { type: "button", on: { click: revoke } }, "Take back")));
@@ -42,17 +42,19 @@ function createDialog(paged) {
   const life = h("select.select", null, LIVES.map(([text], i) => h("option", { value: String(i) }, text)));
   const patterns = h("input.input", { placeholder: "flights_*, nightly", autocomplete: "off" });
   const rate = h("input.input", { type: "number", min: 1, step: 1, placeholder: "no limit" });
+  const quota = h("input.input", { type: "number", min: 1, step: 1, placeholder: "no limit" });
   const nameField = field({ label: "Name", control: name, required: true, hint: "Who or what uses it." });
   actionDialog({
     title: "New token", action: "Make the token", testid: "token-dialog",
     body: [nameField.node, field({ label: "Role", control: role }).node, field({ label: "Runs out after", control: life }).node,
-      field({ label: "Only for pipelines", control: patterns, hint: "Names or patterns, with commas between. Empty: all." }).node, field({ label: "Requests a minute", control: rate }).node],
+      field({ label: "Only for pipelines", control: patterns, hint: "Names or patterns, with commas between. Empty: all." }).node, field({ label: "Requests a minute", control: rate }).node,
+      field({ label: "Runs a day", control: quota, hint: "Runs that it may start between two midnights, UTC." }).node],
     run: async () => {
       nameField.problem(name.value.trim() ? null : "A name is needed, to know later whose it is.");
       if (!name.value.trim()) { name.focus(); return false; }
       const only = patterns.value.split(",").map((text) => text.trim()).filter(Boolean);
       const seconds = LIVES[Number(life.value)][1];
-      const made = await post("/tokens", { name: name.value.trim(), role: role.value, ...(only.length ? { pipelines: only } : {}), ...(seconds ? { expires_in_s: seconds } : {}), ...(rate.value ? { per_minute: Number(rate.value) } : {}) });
+      const made = await post("/tokens", { name: name.value.trim(), role: role.value, ...(only.length ? { pipelines: only } : {}), ...(seconds ? { expires_in_s: seconds } : {}), ...(rate.value ? { per_minute: Number(rate.value) } : {}), ...(quota.value ? { runs_per_day: Number(quota.value) } : {}) });
       showToken(made);
       paged.reload();
       return true;
