@@ -5,5 +5,5 @@ mod due;
 mod record;
 
 pub use clockwork::{ScheduleView, Ticker};
-pub use due::Due;
+pub use due::{Due, delay};
 pub use record::{LastTick, ScheduleRecord};
