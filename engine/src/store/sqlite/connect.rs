@@ -12,7 +12,12 @@ use super::{
 
 /// The version of the tables that this build reads and writes, in `user_version`. A change of the
 /// tables adds to [`MIGRATIONS`] and never edits what is there.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// The version that this build writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();

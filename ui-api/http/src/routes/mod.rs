@@ -11,6 +11,7 @@ pub(crate) mod hooks;
 pub(crate) mod logs;
 pub(crate) mod overview;
 pub(crate) mod pipelines;
+mod reader;
 pub(crate) mod revisions;
 pub(crate) mod runs;
 pub(crate) mod schedules;

@@ -218,9 +218,11 @@ impl Ticker {
         }
         let catalog = self.catalog.clone();
         let name = pipeline.to_owned();
-        let fresh =
-            tokio::task::spawn_blocking(move || catalog.fresh(&name).and_then(|entry| entry.plan.clone())).await;
-        let plan = fresh.ok().flatten().unwrap_or_else(|| plan.clone());
+        let entry = match catalog.recent(&name) {
+            Some(entry) => Some(entry),
+            None => tokio::task::spawn_blocking(move || catalog.fresh(&name)).await.ok().flatten(),
+        };
+        let plan = entry.and_then(|entry| entry.plan.clone()).unwrap_or_else(|| plan.clone());
         let prepared = self.engine.prepare_tick(plan.clone(), tick, false).await?;
         match self.desk.start(prepared, overlap(pipeline, tick.schedule, spec.overlap)).await? {
             Outcome::Started(handle) => started(handle.id()),
