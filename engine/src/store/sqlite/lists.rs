@@ -9,29 +9,33 @@ const RUN: &str = "SELECT id, pipeline, revision, status, parent, created_at, en
 /// what is rare is not looked for among a million that are otherwise.
 pub(super) fn runs(filter: &RunFilter) -> Batch {
     let mut batch = Batch::default();
+    let sql = select(&mut batch, filter);
+    batch.statement(&sql);
+    batch
+}
+
+fn select(batch: &mut Batch, filter: &RunFilter) -> String {
     let open: Vec<RunStatus> = filter.statuses.iter().copied().filter(|status| !status.is_final()).collect();
     let mut lists = Vec::new();
     if !open.is_empty() {
         let numbers: Vec<String> = open.iter().map(|status| status.number().to_string()).collect();
         let status = format!("ended_at IS NULL AND status IN ({})", numbers.join(", "));
-        lists.push(list(&mut batch, filter, Some(&status), true));
+        lists.push(list(batch, filter, Some(&status), true));
     }
     for (n, status) in filter.statuses.iter().enumerate().filter(|(_, status)| status.is_final()) {
         // Named twice, it is listed once.
         if !filter.statuses.iter().take(n).any(|before| before == status) {
-            lists.push(list(&mut batch, filter, Some(&format!("status = {}", status.number())), false));
+            lists.push(list(batch, filter, Some(&format!("status = {}", status.number())), false));
         }
     }
-    let sql = match lists.as_slice() {
-        [] => list(&mut batch, filter, None, false),
+    match lists.as_slice() {
+        [] => list(batch, filter, None, false),
         [one] => one.clone(),
         many => {
             let many: Vec<String> = many.iter().map(|list| format!("SELECT * FROM ({list})")).collect();
             format!("{} ORDER BY id DESC LIMIT {}", many.join(" UNION ALL "), filter.limit)
         }
-    };
-    batch.statement(&sql);
-    batch
+    }
 }
 
 fn list(batch: &mut Batch, filter: &RunFilter, status: Option<&str>, open: bool) -> String {
@@ -58,4 +62,52 @@ fn list(batch: &mut Batch, filter: &RunFilter, status: Option<&str>, open: bool)
     }
     let all = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
     format!("{RUN} WHERE {all} ORDER BY id DESC LIMIT {}", filter.limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sqlx::Row;
+
+    use super::*;
+    use crate::{
+        model::{RunId, SystemClock, Timestamp},
+        store::{Cursor, Durability, SqliteStore},
+    };
+
+    #[tokio::test]
+    async fn every_list_follows_an_index() {
+        let home = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(home.path(), Durability::Process, Arc::new(SystemClock)).await.unwrap();
+        let of = |statuses: &[RunStatus], pipeline: bool, after: bool| RunFilter {
+            statuses: statuses.to_vec(),
+            pipeline: pipeline.then(|| "p".to_owned()),
+            after: after.then(|| Cursor(RunId::generate(Timestamp::default()))),
+            limit: 51,
+            ..RunFilter::default()
+        };
+        use RunStatus::{Cancelled, Failed, Queued, Running, Succeeded};
+        for (statuses, pipeline, indexes) in [
+            (&[][..], true, vec!["runs_pipeline"]),
+            (&[Failed], false, vec!["runs_failed"]),
+            (&[Failed], true, vec!["runs_pipeline_failed"]),
+            (&[Cancelled, Failed], true, vec!["runs_pipeline_cancelled", "runs_pipeline_failed"]),
+            (&[Cancelled, Failed, Failed], false, vec!["runs_cancelled", "runs_failed"]),
+            (&[Queued, Running], true, vec!["runs_open"]),
+            (&[Queued, Succeeded], true, vec!["runs_open", "runs_pipeline"]),
+        ] {
+            for after in [false, true] {
+                let mut batch = Batch::default();
+                let sql = select(&mut batch, &of(statuses, pipeline, after));
+                batch.statement(&format!("EXPLAIN QUERY PLAN {sql}"));
+                let rows = store.reader.all(batch).await.unwrap();
+                let lines: Vec<String> = rows.iter().map(|row| row.try_get(3).unwrap()).collect();
+                let word = |line: &String| line.split("INDEX ").nth(1)?.split(' ').next().map(str::to_owned);
+                let used: Vec<String> = lines.iter().filter_map(word).collect();
+                assert_eq!(used, indexes, "{statuses:?} {pipeline} {after}: {lines:?}");
+            }
+        }
+        store.close().await;
+    }
 }
