@@ -13,3 +13,4 @@ mod runs;
 mod scope;
 mod session;
 mod sse;
+mod times;

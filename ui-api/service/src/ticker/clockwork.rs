@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream, stream::FuturesUnordered};
+use futures::{StreamExt, stream};
 use millwork_engine::{
     Engine, Tick,
     graph::Plan,
@@ -12,7 +12,10 @@ use millwork_engine::{
     schedules,
     spec::{OnConflict, Overlap, ScheduleSpec},
 };
-use tokio::sync::{Mutex, Notify};
+use tokio::{
+    sync::{Mutex, Notify},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -83,13 +86,17 @@ impl Ticker {
     /// Sees to schedules until it is stopped.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut catalog = self.catalog.watch();
-        // A time does not wait for the commits of the one before.
-        let mut under_way = FuturesUnordered::new();
+        // A time does not wait for the commits of the one before. Tasks of their own, for they wait for `kept` as well,
+        // and would not be awaited while this does.
+        let mut under_way = JoinSet::new();
         loop {
             let now = self.clock.now();
             let wake = match self.due(now, AT_ONCE.saturating_sub(under_way.len())).await {
                 Ok(due) => {
-                    under_way.extend(due.into_iter().map(|job| self.see_to_one(job, now)));
+                    for job in due {
+                        let ticker = self.clone();
+                        under_way.spawn(async move { ticker.see_to_one(job, now).await });
+                    }
                     self.next_wake().await
                 }
                 Err(fault) => {
@@ -109,11 +116,11 @@ impl Ticker {
                 () = asleep => {}
                 () = self.changed.notified() => {}
                 changed = catalog.changed() => if changed.is_err() { break },
-                Some(()) = under_way.next() => {}
+                Some(_) = under_way.join_next() => {}
             }
         }
         // What was begun is recorded.
-        while under_way.next().await.is_some() {}
+        while under_way.join_next().await.is_some() {}
     }
 
     /// The plans that schedules start, by pipeline.

@@ -44,7 +44,7 @@ pub(super) fn idle(bench: &Bench<'_>) -> Result<Vec<Figure>, Fault> {
     std::thread::sleep(Duration::from_secs(settle));
     let before = serving.cpu();
     std::thread::sleep(Duration::from_secs(length));
-    let used = (serving.cpu() - before).as_secs_f64() / length as f64;
+    let used = serving.cpu().saturating_sub(before).as_secs_f64() / length as f64;
     let memory = serving.memory();
     let mb = |bytes: u64| bytes / 1_000_000;
     let name = "1,000 pipelines";

@@ -89,7 +89,7 @@ async fn measure(
         async move { echo.get("/").await }
     });
     let (lists, starts, echoes) = tokio::try_join!(lists, starts, echoes)?;
-    let cores = (serving.cpu() - cpu).as_secs_f64() / begin.elapsed().as_secs_f64();
+    let cores = serving.cpu().saturating_sub(cpu).as_secs_f64() / begin.elapsed().as_secs_f64();
     serving.still_busy().await?;
     let open = client.get("/api/v1/runs?pipeline=three&status=queued,running&limit=500").await?.json();
     let mut by_question: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();

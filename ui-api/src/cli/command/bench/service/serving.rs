@@ -92,7 +92,7 @@ impl Serving {
             let before = serving.cpu();
             tokio::time::sleep(Duration::from_millis(500)).await;
             // With a processor for others it needs less.
-            if (serving.cpu() - before).as_secs_f64() > 0.25 {
+            if serving.cpu().saturating_sub(before).as_secs_f64() > 0.25 {
                 return Ok((serving, client));
             }
             if begin.elapsed() > PATIENCE {
