@@ -54,6 +54,8 @@ pub struct EngineOptions {
     pub durability: Durability,
     /// Attempts under way at once in this process; 0 takes the number of processors.
     pub max_parallel: usize,
+    /// Whether steps give way to what else this process does: their threads, and what these start, have a lower priority.
+    pub background: bool,
     /// Bytes that all attempts together may hold, shared out to steps that spill.
     pub memory: Option<u64>,
     /// The time.

@@ -64,7 +64,7 @@ pub(super) fn assemble(
         memory_each: options.memory.map(|bytes| bytes / parallel as u64),
         parallel,
     };
-    let executor = Executor::new(deps, parallel)?;
+    let executor = Executor::new(deps, parallel, options.background)?;
     let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
     let inner = Arc::new(Inner {
         looks: Looks::default(),

@@ -99,6 +99,10 @@ pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
 /// Bytes of stack that a thread of steps may use.
 const STACK: usize = 32 << 20;
 
+/// How much lower the priority is in the background: who shares a processor with such a thread gets ten times as much.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// Runs attempts on a runtime of their own, so that a step that computes does not delay the scheduler.
 #[derive(Clone)]
 pub struct Executor(Arc<Inner>);
@@ -111,8 +115,8 @@ struct Inner {
 }
 
 impl Executor {
-    /// An executor for so many attempts at once.
-    pub fn new(deps: Deps, max_parallel: usize) -> Result<Self, Fault> {
+    /// An executor for so many attempts at once. In the background, its threads have a lower priority than others.
+    pub fn new(deps: Deps, max_parallel: usize, background: bool) -> Result<Self, Fault> {
         let runtime = Builder::new_multi_thread()
             // One more than may be blocked by steps, so that what watches over them always runs.
             .worker_threads(max_parallel.max(1) + 1)
@@ -120,6 +124,11 @@ impl Executor {
             // Planners of queries go deep; what is not used costs no memory.
             .thread_stack_size(STACK)
             .enable_all()
+            .on_thread_start(move || {
+                if background {
+                    give_way();
+                }
+            })
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
         let permits = Permits::new(max_parallel.max(1));
@@ -184,6 +193,18 @@ impl Executor {
         runtime.spawn(work.instrument(span));
     }
 }
+
+/// Gives the calling thread a lower priority. Where it shares its processors with nobody, it is as fast as before.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // Of this thread alone; elsewhere the priority is the whole process's.
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "a thread of steps keeps its priority");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 impl Drop for Inner {
     fn drop(&mut self) {

@@ -28,7 +28,7 @@ pub fn check_text(source: &Source, base: &Path, registry: &Registry, options: Ch
     let broken = read.has_errors();
     let Some(spec) = read.value else {
         let diagnostics = read.diagnostics;
-        return CheckedPipeline { source: source.clone(), plan: None, diagnostics, untyped: Vec::new() };
+        return CheckedPipeline { source: source.clone(), plan: None, diagnostics, looked: false, untyped: Vec::new() };
     };
     let mut checked = check(source, spec, base, registry, options);
     checked.diagnostics.extend(read.diagnostics);
@@ -83,9 +83,10 @@ pub fn check(
     diagnostics.sort_by_key(|problem| problem.primary.span);
     diagnostics.dedup();
     let broken = diagnostics.iter().any(|problem| problem.severity == Severity::Error);
+    let looked = found.looked || includes.looked();
     let plan = if broken { None } else { assemble(source, spec, base, drafts, &order, outputs, includes) };
     let untyped = if options.strict { found.untyped } else { Vec::new() };
-    CheckedPipeline { source: source.clone(), plan: plan.map(Arc::new), diagnostics, untyped }
+    CheckedPipeline { source: source.clone(), plan: plan.map(Arc::new), diagnostics, looked, untyped }
 }
 
 fn assemble(

@@ -1,4 +1,8 @@
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    path::Path,
+};
 
 use super::{Bundle, CheckOptions, Plan, check_text, draft::Draft, walk::find_word};
 use crate::{
@@ -19,6 +23,7 @@ pub(super) struct Includes<'a> {
     pub(super) files: BTreeMap<String, String>,
     children: RefCell<BTreeMap<String, Result<ChildPorts, String>>>,
     inner: RefCell<Bundle>,
+    looked: Cell<bool>,
 }
 
 impl<'a> Includes<'a> {
@@ -40,6 +45,7 @@ impl<'a> Includes<'a> {
             files: BTreeMap::new(),
             children: RefCell::default(),
             inner: RefCell::new(inner),
+            looked: Cell::new(false),
         }
     }
 
@@ -127,6 +133,7 @@ impl<'a> Includes<'a> {
         let around: Vec<String> = self.around.iter().cloned().chain([self.root_path(path)]).collect();
         let options = CheckOptions { include: &include, around: &around, ..self.options };
         let checked = check_text(&source, &self.base.join(folder(path)), self.registry, options);
+        self.looked.set(self.looked.get() || checked.looked);
         match (first(&checked.diagnostics), checked.plan) {
             (None, Some(plan)) => {
                 self.keep(path, &plan);
@@ -134,6 +141,11 @@ impl<'a> Includes<'a> {
             }
             (problem, _) => Err(problem.unwrap_or_else(|| "it cannot be planned".to_owned())),
         }
+    }
+
+    /// Whether files of tables were looked at for included pipelines.
+    pub(super) fn looked(&self) -> bool {
+        self.looked.get()
     }
 
     /// What an included pipeline includes belongs to this one's bundle as well.

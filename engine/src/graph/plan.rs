@@ -107,6 +107,8 @@ pub struct CheckedPipeline {
     pub plan: Option<Arc<Plan>>,
     /// Every problem, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether files were looked at that the pipeline's steps read: when those change, it may be another one.
+    pub looked: bool,
     /// With `strict`: places whose type is `any`, as (span, what).
     pub untyped: Vec<(crate::diag::Span, String)>,
 }

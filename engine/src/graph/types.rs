@@ -35,6 +35,8 @@ pub(super) struct Typing<'a> {
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) problems: Vec<Diagnostic>,
+    /// Whether files of tables were looked at.
+    pub(super) looked: bool,
     /// Places whose type is `any`.
     pub(super) untyped: Vec<(Span, String)>,
 }
@@ -368,13 +370,8 @@ fn no_single_table(step: &Name, outputs: &IndexMap<Name, Type>, span: Span) -> D
 
 fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mut Findings) -> (Ports, bool) {
     let (Some(kind), Some(config)) = (&draft.kind, &draft.config) else { return (Ports::none(), true) };
-    let cx = CheckContext {
-        base: typing.base,
-        permissions: &draft.permissions,
-        read_files: typing.read_files,
-        files: typing.files,
-        child: Some(typing.child),
-    };
+    let mut cx = CheckContext::new(typing.base, &draft.permissions, typing.read_files);
+    (cx.files, cx.child) = (typing.files, Some(typing.child));
     let (ports, broken) = match kind.ports(config, inputs, &cx) {
         Ok(ports) => (ports, false),
         Err(problems) => {
@@ -383,6 +380,7 @@ fn ask_ports(draft: &Draft, inputs: &InputTypes, typing: &Typing<'_>, found: &mu
         }
     };
     found.problems.extend(kind.check(config, &cx).into_iter().map(|problem| anchored(draft, problem)));
+    found.looked |= cx.has_looked();
     (ports, broken)
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{cell::Cell, collections::BTreeMap, fmt, path::Path};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -77,14 +77,16 @@ pub trait StepKind: Send + Sync + 'static {
 }
 
 /// What a kind may look at while it checks.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct CheckContext<'a> {
     /// The folder that relative paths start from: the pipeline file's.
     pub base: &'a Path,
     /// What the step was granted.
     pub permissions: &'a Grants,
     /// Columns that a table step promises in `schema:` are trusted; files are looked at only if this is set.
-    pub read_files: bool,
+    read_files: bool,
+    /// Whether a kind asked, and so may have looked.
+    looked: Cell<bool>,
     /// Texts of the included files that could be read, by path as written.
     pub files: &'a BTreeMap<String, String>,
     /// The checked inputs and outputs of an included pipeline, by path as written; the error is one
@@ -100,7 +102,19 @@ static NO_FILES: BTreeMap<String, String> = BTreeMap::new();
 impl<'a> CheckContext<'a> {
     /// A context without included files.
     pub fn new(base: &'a Path, permissions: &'a Grants, read_files: bool) -> Self {
-        Self { base, permissions, read_files, files: &NO_FILES, child: None }
+        Self { base, permissions, read_files, looked: Cell::new(false), files: &NO_FILES, child: None }
+    }
+
+    /// Whether the files that a step will read may be looked at now. Ask only if there is one: what a pipeline is found
+    /// to be then holds only as long as its files stay as they are.
+    pub fn may_look(&self) -> bool {
+        self.looked.set(self.looked.get() || self.read_files);
+        self.read_files
+    }
+
+    /// Whether a kind was told that it may look.
+    pub fn has_looked(&self) -> bool {
+        self.looked.get()
     }
 
     /// Inputs and outputs of an included pipeline.

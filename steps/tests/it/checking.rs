@@ -26,7 +26,7 @@ pub(crate) fn check(name: &str, bytes: &[u8], base: &Path, registry: &Registry) 
         Ok(source) => check_text(&source, base, registry, options),
         Err(problem) => {
             let source = shown(name, bytes);
-            CheckedPipeline { source, plan: None, diagnostics: vec![*problem], untyped: Vec::new() }
+            CheckedPipeline { source, plan: None, diagnostics: vec![*problem], looked: false, untyped: Vec::new() }
         }
     }
 }

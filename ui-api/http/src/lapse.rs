@@ -1,6 +1,10 @@
 //! What lasts longer than a request ends with what let its asker in: a token that is taken back, a session that is over.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::http::{HeaderMap, header};
 use millwork_service::auth::Denied;
@@ -69,6 +73,32 @@ pub(crate) async fn lapsed(app: &App, shown: &Shown) -> Problem {
             // Not known at present: who was let in goes on.
             Err(Denied::Unavailable(fault)) => tracing::debug!(%fault, "a token cannot be looked at"),
             Err(denied) => return denied.into(),
+        }
+    }
+}
+
+/// Looks now and then whether a reader may go on: for streams that do nothing by themselves.
+pub(crate) struct Watch {
+    app: App,
+    shown: Shown,
+    looked: Instant,
+}
+
+impl Watch {
+    /// Of a reader who was let in just now.
+    pub(crate) fn new(app: &App, shown: Shown) -> Self {
+        Self { app: app.clone(), shown, looked: Instant::now() }
+    }
+
+    /// Why the reader may not go on, if so; to be asked before anything is told.
+    pub(crate) async fn over(&mut self) -> Option<Problem> {
+        if self.looked.elapsed() < EVERY {
+            return None;
+        }
+        self.looked = Instant::now();
+        match self.shown.is_good(&self.app).await {
+            Ok(()) | Err(Denied::Unavailable(_)) => None,
+            Err(denied) => Some(denied.into()),
         }
     }
 }

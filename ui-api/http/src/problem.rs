@@ -106,9 +106,17 @@ impl Problem {
 impl Problem {
     /// As the last event of a stream.
     pub(crate) fn event(&self) -> axum::response::sse::Event {
+        crate::sse::named("problem", &self.last())
+    }
+
+    /// The same, written.
+    pub(crate) fn written(&self) -> axum::body::Bytes {
+        format!("event: problem\ndata: {}\n\n", self.last()).into()
+    }
+
+    fn last(&self) -> serde_json::Value {
         let Refusal { run, fault, .. } = &*self.0;
-        let body = serde_json::json!({"run": run, "code": fault.code, "detail": fault.message, "help": help(fault)});
-        crate::sse::named("problem", &body)
+        serde_json::json!({"run": run, "code": fault.code, "detail": fault.message, "help": help(fault)})
     }
 }
 

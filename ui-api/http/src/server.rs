@@ -7,6 +7,7 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
     routing::{any, get},
+    serve::ListenerExt,
 };
 use millwork_engine::model::Fault;
 use tokio::net::TcpListener;
@@ -78,6 +79,12 @@ impl Server {
     pub async fn serve(self, app: App, stop: tokio_util::sync::CancellationToken) -> Result<(), Fault> {
         let router = router(app);
         let serving = self.listeners.into_iter().map(|listener| {
+            // An event is not to wait until the one before it was acknowledged.
+            let listener = listener.tap_io(|stream| {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "small packets of a connection may be late");
+                }
+            });
             let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
             let stop = stop.clone();
             async move { axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await }

@@ -1,10 +1,22 @@
 //! Changes as server-sent events.
 
-use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt::{self, Write},
+    str::FromStr,
+    time::Duration,
+};
 
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures::Stream;
-use millwork_service::events::{Change, Told};
+use axum::{
+    body::{Body, Bytes},
+    http::header,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures::{Stream, StreamExt};
+use millwork_service::events::{Change, Message, Told};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -12,7 +24,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::views::{FaultView, ItemsView, WaitView, time, word};
 
 /// How often a stream without news shows that it lives.
-const BEAT: Duration = Duration::from_secs(15);
+pub(crate) const BEAT: Duration = Duration::from_secs(15);
 /// Events that wait for a reader at most; who reads slower holds nobody up, and is read to from the store.
 const AHEAD: usize = 64;
 
@@ -104,14 +116,14 @@ struct ItemsEvent<'a> {
     counts: ItemsView,
 }
 
-/// A change as an event without its id.
-pub(crate) fn event(told: &Told, pipeline: &str) -> Event {
+/// The name of a change's event, and its JSON.
+fn parts(told: &Told, pipeline: &str) -> (&'static str, String) {
     let (run, seq, at) = (told.run.to_string(), told.seq, time(told.at));
     match &told.change {
-        Change::Run { status } => named("run", &RunEvent { run, pipeline, status: word(status), seq, at }),
-        Change::Step { step, node, status, attempt, fault, rows, wait, reused } => named(
+        Change::Run { status } => ("run", text(&RunEvent { run, pipeline, status: word(status), seq, at })),
+        Change::Step { step, node, status, attempt, fault, rows, wait, reused } => (
             "step",
-            &StepEvent {
+            text(&StepEvent {
                 run,
                 step,
                 ix: node.0,
@@ -123,18 +135,51 @@ pub(crate) fn event(told: &Told, pipeline: &str) -> Event {
                 rows: *rows,
                 wait: wait.as_ref().map(Into::into),
                 reused: *reused,
-            },
+            }),
         ),
         Change::Items(items) => {
             let counts = ItemsView::new(items.counts, items.running);
-            named("items", &ItemsEvent { run, step: &items.step, seq, at, counts })
+            ("items", text(&ItemsEvent { run, step: &items.step, seq, at, counts }))
         }
     }
 }
 
+fn text(data: &impl Serialize) -> String {
+    serde_json::to_string(data).unwrap_or_default()
+}
+
+/// A change as an event without its id.
+pub(crate) fn event(told: &Told, pipeline: &str) -> Event {
+    let (name, data) = parts(told, pipeline);
+    Event::default().event(name).data(data)
+}
+
+/// The changes of a commit as they are sent, but for the first ones; each with its id in the stream of all runs.
+pub(crate) fn changes(message: &Message, skip: usize) -> String {
+    let mut lines = String::new();
+    for (n, told) in message.told.iter().enumerate().skip(skip) {
+        let (name, data) = parts(told, &message.pipeline);
+        let id = Known::after(message.pos, n + 1, message.told.len());
+        let _ = write!(lines, "event: {name}\ndata: {data}\nid: p:{id}\n\n");
+    }
+    lines
+}
+
+/// The same for all who have seen none of them, made once.
+pub(crate) fn all_changes(message: &Message) -> Bytes {
+    let shown = message.shown.get_or_init(|| changes(message, 0).into_bytes().into());
+    Bytes::from_owner(shown.clone())
+}
+
+/// A stream of events that are written already.
+pub(crate) fn written(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()
+}
+
 /// An event of a name with JSON.
 pub(crate) fn named(name: &str, data: &impl Serialize) -> Event {
-    Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
+    Event::default().event(name).data(text(data))
 }
 
 /// Where events go.

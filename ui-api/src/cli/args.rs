@@ -282,7 +282,9 @@ pub struct BackfillArgs {
 /// What `bench` accepts.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Only these: steps, load, fan40, fan100k, parse, resume, table, sql, start, flights.
+    /// Only these: steps, load, fan40, fan100k, parse, resume, table, sql, start, flights; or service, which takes ten
+    /// minutes and is measured only if named, whole or by one of service-idle, -lists, -ticks, -calls, -followers,
+    /// -writers.
     pub names: Vec<String>,
     /// One JSON object a line on standard output.
     #[arg(long)]

@@ -37,7 +37,7 @@ pub(super) fn check(
 }
 
 fn broken(source: Source, diagnostics: Vec<Diagnostic>) -> CheckedPipeline {
-    CheckedPipeline { source, plan: None, diagnostics, untyped: Vec::new() }
+    CheckedPipeline { source, plan: None, diagnostics, looked: false, untyped: Vec::new() }
 }
 
 /// Problems with the lines of the file.

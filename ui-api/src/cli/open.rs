@@ -26,6 +26,16 @@ pub(super) async fn engine(
     Engine::open(options(home, registry, args, workspace)?).await
 }
 
+/// Opens the engine on a home for a service: steps give way to those who ask it.
+pub(super) async fn for_service(
+    home: PathBuf,
+    registry: Registry,
+    args: &OpenArgs,
+    workspace: &Workspace,
+) -> Result<Engine, Fault> {
+    Engine::open(EngineOptions { background: true, ..options(home, registry, args, workspace)? }).await
+}
+
 /// Opens the engine on a home to look at what is recorded, for which the right to read is enough.
 pub(super) async fn to_look(home: PathBuf) -> Result<Engine, Fault> {
     let (args, workspace) = (OpenArgs::default(), Workspace::default());
@@ -45,6 +55,7 @@ fn options(home: PathBuf, registry: Registry, args: &OpenArgs, workspace: &Works
             None => workspace.durability(),
         },
         max_parallel: workspace.max_parallel(),
+        background: false,
         memory: args.memory.or(workspace.memory()).or_else(machine::memory_share),
         clock: Arc::new(SystemClock),
         registry,

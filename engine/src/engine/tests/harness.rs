@@ -236,6 +236,7 @@ impl Lab {
             home: self.home.clone(),
             durability: Durability::Process,
             max_parallel: 2,
+            background: false,
             memory: None,
             clock: self.clock.clone(),
             registry: if self.newer { newer_registry() } else { registry() },

@@ -7,6 +7,7 @@ mod connect;
 mod group;
 mod health;
 mod known;
+mod lists;
 mod op;
 mod reader;
 mod service;

@@ -14,6 +14,7 @@ use super::{
     },
     batch::Batch,
     codec::{self, Numbered, from_json, from_whole, or_whole, parse},
+    lists,
 };
 use crate::{
     graph::Bundle,
@@ -27,9 +28,6 @@ use crate::{
 pub(super) struct Reader {
     pool: SqlitePool,
 }
-
-const RUN: &str =
-    "SELECT id, pipeline, revision, status, parent, created_at, ended_at, seq, epoch, started_at FROM runs";
 
 impl Reader {
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
@@ -78,37 +76,7 @@ impl Reader {
     }
 
     pub(super) async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunView>, StoreError> {
-        let mut batch = Batch::default();
-        let mut conditions = Vec::new();
-        if let Some(pipeline) = &filter.pipeline {
-            conditions.push("pipeline = ?".to_owned());
-            batch.value(pipeline.as_str());
-        }
-        if !filter.statuses.is_empty() {
-            let numbers: Vec<String> = filter.statuses.iter().map(|s| s.number().to_string()).collect();
-            conditions.push(format!("status IN ({})", numbers.join(", ")));
-            if !filter.statuses.iter().any(|status| status.is_final()) {
-                conditions.push("ended_at IS NULL".to_owned());
-            }
-        }
-        if let Some(parent) = filter.parent {
-            conditions.push("parent = ?".to_owned());
-            batch.value(parent.to_string());
-        }
-        if filter.top {
-            conditions.push("parent IS NULL".to_owned());
-        }
-        if let Some(since) = filter.since {
-            conditions.push("id >= ?".to_owned());
-            batch.value(since.to_string());
-        }
-        if let Some(after) = filter.after {
-            conditions.push("id < ?".to_owned());
-            batch.value(after.0.to_string());
-        }
-        let all = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
-        batch.statement(&format!("{RUN} WHERE {all} ORDER BY id DESC LIMIT {}", filter.limit));
-        self.all(batch).await?.iter().map(view).collect()
+        self.all(lists::runs(filter)).await?.iter().map(view).collect()
     }
 
     pub(super) async fn steps(&self, run: RunId) -> Result<Vec<StepView>, StoreError> {

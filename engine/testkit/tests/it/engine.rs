@@ -115,6 +115,7 @@ async fn engine(home: &Path, store: Arc<dyn StateStore>, script: &Script) -> Eng
         home: home.to_owned(),
         durability: Durability::Process,
         max_parallel: 2,
+        background: false,
         memory: None,
         clock: Arc::new(SystemClock),
         registry: registry(),

@@ -77,8 +77,8 @@ steps:
             let format = config.format.unwrap_or(Format::Csv);
             let table = inline_table(inline, format, &config.options(None)?, promised.as_ref());
             Some(table.map_err(|fault| vec![place(inline.span, &fault)])?.schema)
-        } else if cx.read_files
-            && let Some(paths) = config.literal_paths()
+        } else if let Some(paths) = config.literal_paths()
+            && cx.may_look()
         {
             match config.reading(paths)?.schema(cx.base) {
                 Ok(schema) => Some(schema),

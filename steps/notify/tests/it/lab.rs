@@ -90,6 +90,7 @@ impl Lab {
             home: home.to_owned(),
             durability: Durability::Process,
             max_parallel: 2,
+            background: false,
             memory: None,
             clock: Arc::new(SystemClock),
             registry: registry(),

@@ -124,20 +124,28 @@ pub(crate) async fn call(
         }
     };
     let guard = Guard { app: app.clone(), run: id, by: "its caller, who went away", armed: true };
-    service.audit().record(caller.name(), Action::RunCall, &id.to_string(), json!({"pipeline": name})).await?;
+    let (target, detail) = (id.to_string(), json!({"pipeline": name}));
+    let noted = service.audit().record(caller.name(), Action::RunCall, &target, detail);
     let result = finish(guard, handle, deadline);
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if accepts.is_some_and(|accept| accept.contains("text/event-stream")) {
+        noted.await?;
         return Ok(told(&app, caller.shown(), result, id, name, &plan));
     }
-    Ok(Json(result.await?).into_response())
+    // The run goes on while it is noted; what cannot be noted, cancels it.
+    let noted = async { noted.await.map_err(Problem::from) };
+    let (_, view) = tokio::try_join!(noted, result)?;
+    Ok(Json(view).into_response())
 }
 
 /// Waits until a run has ended: here, or in the queue.
 async fn ended(app: &App, run: RunId, handle: Option<RunHandle>) -> Result<RunSummary, Fault> {
     let engine = app.service().engine();
+    if let Some(handle) = handle {
+        return handle.ended(false).await;
+    }
     let mut following = app.service().hub().follow();
-    let mut found = handle;
+    let mut found: Option<RunHandle> = None;
     loop {
         if let Some(handle) = found {
             return handle.ended(false).await;

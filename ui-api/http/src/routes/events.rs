@@ -8,21 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use millwork_engine::{Engine, LogPlace, LogQuery, model::RunId};
-use millwork_service::{
-    Service,
-    events::{Message, Teller, Tellers},
-};
+use millwork_service::{Service, events::Teller};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
-use super::{logs::LineView, run};
+use super::{logs::LineView, reader::Reader, run};
 use crate::{
     app::App,
     guard::{Caller, Read},
-    lapse::{Shown, lapsed},
+    lapse::{Shown, Watch, lapsed},
     problem::{Answer, Path, Problem, Query, Refusals},
-    sse::{Known, Sink, event, named, stream},
+    sse::{Known, Sink, event, named, stream, written},
     views::word,
 };
 
@@ -77,19 +74,9 @@ pub(crate) async fn all(
         Some(after) => after,
         None => Known::upto(service.engine().reader().feed_head().await?),
     };
-    let (sink, response) = stream();
-    let shown = caller.shown();
-    tokio::spawn(async move {
-        let wanted = move |message: &Message| {
-            caller.sees(&message.pipeline) && follow.pipeline.as_deref().is_none_or(|name| name == &*message.pipeline)
-        };
-        // Without data nothing is dispatched, but the reader knows where to go on.
-        let begin = axum::response::sse::Event::default().id(format!("p:{after}"));
-        if !begins_now || sink.send(Ok(begin)).await.is_ok() {
-            while_good(&app, &shown, &sink, tell_all(&service, after, &wanted, &sink)).await;
-        }
-    });
-    Ok(response.into_response())
+    let watch = Watch::new(&app, caller.shown());
+    let reader = Reader::new(service, caller, follow.pipeline, after, begins_now, watch);
+    Ok(written(futures::stream::unfold(reader, async |mut reader| Some((reader.next().await?, reader)))))
 }
 
 /// Tells as long as what the reader showed is good; then the stream ends with `problem`.
@@ -98,60 +85,6 @@ pub(crate) async fn while_good(app: &App, shown: &Shown, sink: &Sink, telling: i
         () = telling => {}
         // Who reads nothing is not waited for.
         problem = lapsed(app, shown) => drop(sink.try_send(Ok(problem.event()))),
-    }
-}
-
-async fn tell_all(service: &Service, mut known: Known, wanted: &(dyn Fn(&Message) -> bool + Send + Sync), sink: &Sink) {
-    let send = async |message: &Message, known: Known| {
-        for (n, told) in message.told.iter().enumerate().skip(known.of(message.pos)) {
-            let id = Known::after(message.pos, n + 1, message.told.len());
-            let event = event(told, &message.pipeline).id(format!("p:{id}"));
-            if sink.send(Ok(event)).await.is_err() {
-                return false;
-            }
-        }
-        true
-    };
-    'again: loop {
-        let mut following = service.hub().follow();
-        let mut tellers = Tellers::default();
-        loop {
-            let Ok((floor, messages)) = service.hub().history(&mut tellers, known.upto).await else { return };
-            if known.upto < floor {
-                // What is left before the floor is not told: the lists that are read again have it.
-                let gap = json!({"from": known.upto, "to": floor, "reason": "runs between were removed by retention"});
-                known = Known::upto(floor);
-                if sink.send(Ok(named("gap", &gap).id(format!("p:{known}")))).await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            if messages.is_empty() {
-                break;
-            }
-            for message in &messages {
-                if wanted(message) && !send(message, known).await {
-                    return;
-                }
-                known = Known::upto(message.pos);
-            }
-        }
-        loop {
-            let message = tokio::select! {
-                () = service.stopping().cancelled() => return,
-                () = sink.closed() => return,
-                message = following.next() => message,
-            };
-            // Too slow: what was missed is read from the store.
-            let Some(message) = message else { continue 'again };
-            if message.pos <= known.upto {
-                continue;
-            }
-            if wanted(&message) && !send(&message, known).await {
-                return;
-            }
-            known = Known::upto(message.pos);
-        }
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod overview;
 pub(crate) mod parts;
 pub(crate) mod pipelines;
+mod reader;
 pub(crate) mod revisions;
 pub(crate) mod runs;
 pub(crate) mod schedules;

@@ -68,7 +68,10 @@ pub(crate) fn broken(entry: &Entry) -> Problem {
 pub(crate) async fn fresh(app: &App, caller: &Caller<Operate>, name: &str) -> Answer<std::sync::Arc<Entry>> {
     pipeline(app, caller, name)?;
     let (catalog, of) = (app.service().catalog().clone(), name.to_owned());
-    let entry = tokio::task::spawn_blocking(move || catalog.fresh(&of)).await.ok().flatten();
+    let entry = match catalog.recent(name) {
+        Some(entry) => Some(entry),
+        None => tokio::task::spawn_blocking(move || catalog.fresh(&of)).await.ok().flatten(),
+    };
     let entry = entry.ok_or_else(|| Problem::missing("pipeline", name))?;
     match entry.counts().0 {
         0 if entry.plan.is_some() => Ok(entry),
@@ -126,8 +129,11 @@ pub(crate) async fn start(
         return again(&app, caller.name(), id, asked).await;
     }
     let detail = json!({"pipeline": request.pipeline, "inputs": request.inputs});
-    service.audit().record(caller.name(), Action::RunStart, &id.to_string(), detail).await?;
-    let view = RunView::from(&service.engine().reader().run(id).await?);
+    let target = id.to_string();
+    let noted = service.audit().record(caller.name(), Action::RunStart, &target, detail);
+    let reader = service.engine().reader();
+    let (_, stored) = tokio::try_join!(noted, reader.run(id))?;
+    let view = RunView::from(&stored);
     let location = [(header::LOCATION, format!("/api/v1/runs/{id}"))];
     Ok((StatusCode::CREATED, location, Json(view)).into_response())
 }

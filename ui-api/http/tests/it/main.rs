@@ -18,4 +18,5 @@ mod scope;
 mod search;
 mod session;
 mod sse;
+mod times;
 mod views;

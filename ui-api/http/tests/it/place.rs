@@ -153,6 +153,7 @@ pub(crate) async fn service(setup: &Setup, home: &Path, folder: &Path) -> (Arc<S
         home: home.to_owned(),
         durability: Durability::Process,
         max_parallel: 32,
+        background: false,
         memory: None,
         clock: setup.clock.clone(),
         registry: registry.clone(),

@@ -44,6 +44,8 @@ pub struct Entry {
     pub standing: Standing,
     pub(super) stamps: Vec<(PathBuf, Stamp)>,
     pub(super) checked: Instant,
+    /// Whether files of tables were looked at: what they are now is another thing than what they were then.
+    pub(super) looked: bool,
 }
 
 impl Entry {

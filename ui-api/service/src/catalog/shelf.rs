@@ -76,6 +76,11 @@ impl Catalog {
         self.changes.subscribe()
     }
 
+    /// The pipeline, if it was checked just now, so that nothing has to be read.
+    pub fn recent(&self, name: &str) -> Option<Arc<Entry>> {
+        self.get(name).filter(|entry| entry.checked.elapsed() < FRESH)
+    }
+
     /// The pipeline, checked just now: tables that it reads may have other columns than when its file changed last.
     /// Blocks on files.
     pub fn fresh(&self, name: &str) -> Option<Arc<Entry>> {
@@ -83,8 +88,14 @@ impl Catalog {
         if entry.checked.elapsed() < FRESH {
             return Some(entry);
         }
-        let Ok(bytes) = std::fs::read(&entry.file) else { return Some(entry) };
-        let again = Arc::new(self.read(&entry.file, &bytes, Some(&entry)));
+        let again = if !entry.looked && is_unchanged(&entry) {
+            // Another check would read the same bytes, and nothing else.
+            Entry { checked: Instant::now(), ..Entry::clone(&entry) }
+        } else {
+            let Ok(bytes) = std::fs::read(&entry.file) else { return Some(entry) };
+            self.read(&entry.file, &bytes, Some(&entry))
+        };
+        let again = Arc::new(again);
         if again.name == name {
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
             Arc::make_mut(&mut entries).insert(name.to_owned(), again.clone());
@@ -143,7 +154,7 @@ impl Catalog {
 
     fn read_changed(&self, file: &Path, before: Option<&Arc<Entry>>) -> Option<(Arc<Entry>, bool)> {
         if let Some(entry) = before
-            && entry.stamps.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
+            && is_unchanged(entry)
         {
             return Some((entry.clone(), false));
         }
@@ -173,8 +184,14 @@ impl Catalog {
             standing,
             stamps,
             checked: Instant::now(),
+            looked: checked.looked,
         }
     }
+}
+
+/// Whether its files are the ones that it was read from.
+fn is_unchanged(entry: &Entry) -> bool {
+    entry.stamps.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
 }
 
 /// A pipeline whose name another file has: it is not started, and says why.

@@ -1,11 +1,18 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use millwork_engine::{
     Engine,
     model::{Fault, RunId},
     store::{FeedCommit, StateStore},
 };
-use tokio::sync::broadcast;
+use tokio::{
+    sync::{Notify, broadcast},
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Teller, Told};
@@ -16,6 +23,10 @@ const KEPT: usize = 4096;
 const PAGE: u32 = 200;
 /// How often commits of other processes are looked for.
 const POLL: Duration = Duration::from_millis(500);
+/// How long after the begin of one reading the next begins at least: what is committed meanwhile is read at once.
+const PACE: Duration = Duration::from_millis(5);
+/// The same while nobody follows.
+const IDLE: Duration = Duration::from_millis(250);
 /// Runs followed at once; more are read again when they are heard of next.
 const FOLLOWED: usize = 2000;
 
@@ -32,6 +43,8 @@ pub struct Message {
     pub seq: u64,
     /// What it changed.
     pub told: Vec<Told>,
+    /// The same as the bytes that most readers are sent: made by the first who needs them, shared by all.
+    pub shown: OnceLock<Arc<[u8]>>,
 }
 
 /// Reads commits once, for all who follow.
@@ -39,6 +52,8 @@ pub struct Message {
 pub struct Hub {
     engine: Engine,
     sender: broadcast::Sender<Arc<Message>>,
+    /// Told when somebody begins to follow.
+    asked: Notify,
 }
 
 /// Where somebody is who follows.
@@ -57,12 +72,14 @@ impl Following {
 impl Hub {
     /// Over an engine; nobody is told anything until [`Hub::run`].
     pub fn new(engine: Engine) -> Arc<Self> {
-        Arc::new(Self { engine, sender: broadcast::channel(KEPT).0 })
+        Arc::new(Self { engine, sender: broadcast::channel(KEPT).0, asked: Notify::new() })
     }
 
     /// Follows what happens from now on.
     pub fn follow(&self) -> Following {
-        Following { receiver: self.sender.subscribe() }
+        let receiver = self.sender.subscribe();
+        self.asked.notify_one();
+        Following { receiver }
     }
 
     /// How many follow.
@@ -87,32 +104,47 @@ impl Hub {
         let mut tellers = Tellers::default();
         loop {
             watch.borrow_and_update();
+            let begin = Instant::now();
             match self.read(store.as_ref(), &mut tellers, pos).await {
-                Ok(now) if now > pos => {
+                // More may be there than fits a page.
+                Ok(now) if now > pos && self.followers() > 0 => pos = now,
+                Ok(now) => {
                     pos = now;
-                    continue;
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.asked.notified() => {}
+                        _ = watch.changed() => {}
+                        () = sleep(POLL) => {}
+                    }
                 }
-                Ok(_) => {}
-                Err(fault) => tracing::error!(%fault, "the feed cannot be read"),
+                Err(fault) => {
+                    tracing::error!(%fault, "the feed cannot be read");
+                    sleep(POLL).await;
+                }
             }
+            let pace = if self.followers() == 0 { IDLE } else { PACE };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = watch.changed() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = self.asked.notified() => {}
+                () = sleep_until(begin + pace) => {}
             }
         }
     }
 
     async fn read(&self, store: &dyn StateStore, tellers: &mut Tellers, after: u64) -> Result<u64, Fault> {
+        if self.followers() == 0 {
+            // With nobody there, a run is read when somebody asks for it.
+            let head = store.feed_head().await?;
+            // Who began to follow since reads the store after that, and may have done so before the head was read.
+            if self.followers() == 0 {
+                *tellers = Tellers::default();
+                return Ok(head);
+            }
+        }
         let page = store.feed(after, PAGE).await?;
         let mut pos = after;
         for commit in page.commits {
             pos = commit.pos;
-            // With nobody there, a run is read when somebody asks for it.
-            if self.sender.receiver_count() == 0 {
-                tellers.forget(commit.run);
-                continue;
-            }
             let message = tellers.message(&self.engine, commit).await?;
             let _ = self.sender.send(Arc::new(message));
         }
@@ -137,10 +169,6 @@ pub struct Tellers {
 }
 
 impl Tellers {
-    fn forget(&mut self, run: RunId) {
-        self.runs.remove(&run);
-    }
-
     async fn message(&mut self, engine: &Engine, commit: FeedCommit) -> Result<Message, Fault> {
         let FeedCommit { pos, run, pipeline, revision, events } = commit;
         let first = events.first().map_or(1, |event| event.seq);
@@ -170,6 +198,6 @@ impl Tellers {
             }
             self.runs.insert(run, teller);
         }
-        Ok(Message { pos, run, pipeline: pipeline.into(), seq: last, told })
+        Ok(Message { pos, run, pipeline: pipeline.into(), seq: last, told, shown: OnceLock::new() })
     }
 }

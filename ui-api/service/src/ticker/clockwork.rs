@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -12,7 +12,10 @@ use millwork_engine::{
     schedules,
     spec::{OnConflict, Overlap, ScheduleSpec},
 };
-use tokio::sync::{Mutex, Notify};
+use tokio::{
+    sync::{Mutex, Notify},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -37,6 +40,16 @@ struct Kept {
     record: ScheduleRecord,
     /// When it is to be looked at next.
     wake: Option<Timestamp>,
+    /// The plan whose times these are known to be.
+    of: Weak<Plan>,
+}
+
+/// A schedule that is due.
+struct Job {
+    key: Key,
+    plan: Arc<Plan>,
+    spec: ScheduleSpec,
+    record: ScheduleRecord,
 }
 
 /// A schedule for lists.
@@ -73,27 +86,41 @@ impl Ticker {
     /// Sees to schedules until it is stopped.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut catalog = self.catalog.watch();
+        // A time does not wait for the commits of the one before. Tasks of their own, for they wait for `kept` as well,
+        // and would not be awaited while this does.
+        let mut under_way = JoinSet::new();
         loop {
-            let wake = match self.see_to_all().await {
-                Ok(wake) => wake,
+            let now = self.clock.now();
+            let wake = match self.due(now, AT_ONCE.saturating_sub(under_way.len())).await {
+                Ok(due) => {
+                    for job in due {
+                        let ticker = self.clone();
+                        under_way.spawn(async move { ticker.see_to_one(job, now).await });
+                    }
+                    self.next_wake().await
+                }
                 Err(fault) => {
                     tracing::error!(%fault, "schedules could not be seen to");
-                    Some(self.clock.now().after(AGAIN))
+                    Some(now.after(AGAIN))
                 }
             };
+            let is_full = under_way.len() >= AT_ONCE;
             let asleep = async {
                 match wake {
-                    Some(at) => self.clock.until(at).await,
-                    None => std::future::pending().await,
+                    Some(at) if !is_full => self.clock.until(at).await,
+                    _ => std::future::pending().await,
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 () = asleep => {}
                 () = self.changed.notified() => {}
-                changed = catalog.changed() => if changed.is_err() { return },
+                changed = catalog.changed() => if changed.is_err() { break },
+                Some(_) = under_way.join_next() => {}
             }
         }
+        // What was begun is recorded.
+        while under_way.join_next().await.is_some() {}
     }
 
     /// The plans that schedules start, by pipeline.
@@ -105,6 +132,18 @@ impl Ticker {
     /// Starts all that is due, and says when to look again.
     pub async fn see_to_all(&self) -> Result<Option<Timestamp>, Fault> {
         let now = self.clock.now();
+        let due = self.due(now, usize::MAX).await?;
+        let seen = stream::iter(due).map(|job| self.see_to_one(job, now));
+        seen.buffer_unordered(AT_ONCE).collect::<()>().await;
+        Ok(self.next_wake().await)
+    }
+
+    async fn next_wake(&self) -> Option<Timestamp> {
+        self.kept.lock().await.values().filter_map(|known| known.wake).min()
+    }
+
+    /// Takes what is due, at most so many: nobody else sees to it meanwhile.
+    async fn due(&self, now: Timestamp, most: usize) -> Result<Vec<Job>, Fault> {
         let plans = self.plans();
         let mut due = Vec::new();
         {
@@ -115,33 +154,43 @@ impl Ticker {
             for (pipeline, plan) in &plans {
                 for (schedule, spec) in (0..).zip(schedules(plan)) {
                     let key = (pipeline.clone(), schedule);
-                    let known = kept.get(&key).filter(|known| known.record.spec == record::digest(spec));
-                    if known.is_none() {
+                    let is_known = kept.get(&key).is_some_and(|known| {
+                        std::ptr::eq(known.of.as_ptr(), Arc::as_ptr(plan)) || known.record.spec == record::digest(spec)
+                    });
+                    if !is_known {
                         let store = self.engine.reader();
                         let record = record::load(store.as_ref(), pipeline, schedule, spec, now).await?;
-                        kept.insert(key.clone(), Kept { record, wake: Some(now) });
+                        kept.insert(key.clone(), Kept { record, wake: Some(now), of: Weak::new() });
                     }
-                    let Some(known) = kept.get(&key) else { continue };
-                    if known.wake.is_some_and(|wake| wake <= now) {
-                        due.push((key, plan.clone(), spec.clone(), known.record.clone()));
+                }
+            }
+            // Nothing fails from here on, so that what is taken is seen to.
+            for (pipeline, plan) in &plans {
+                for (schedule, spec) in (0..).zip(schedules(plan)) {
+                    let key = (pipeline.clone(), schedule);
+                    let Some(known) = kept.get_mut(&key) else { continue };
+                    known.of = Arc::downgrade(plan);
+                    if due.len() < most && known.wake.is_some_and(|wake| wake <= now) {
+                        known.wake = None;
+                        let (plan, record) = (plan.clone(), known.record.clone());
+                        due.push(Job { key, plan, spec: spec.clone(), record });
                     }
                 }
             }
         }
-        let seen = stream::iter(due).map(|(key, plan, spec, record)| async move {
-            let (record, wake) = self.see_to(&key, &plan, &spec, record, now).await;
-            (key, Kept { record, wake })
-        });
-        let seen: Vec<(Key, Kept)> = seen.buffer_unordered(AT_ONCE).collect().await;
+        Ok(due)
+    }
+
+    async fn see_to_one(&self, job: Job, now: Timestamp) {
+        let Job { key, plan, spec, record } = job;
+        let (record, wake) = self.see_to(&key, &plan, &spec, record, now).await;
+        let mut new = Kept { record, wake, of: Arc::downgrade(&plan) };
         let mut kept = self.kept.lock().await;
-        for (key, mut new) in seen {
-            // Somebody may have paused it meanwhile.
-            if let Some(known) = kept.get(&key) {
-                new.record.paused_by.clone_from(&known.record.paused_by);
-            }
-            kept.insert(key, new);
+        // Somebody may have paused it meanwhile, or let it go on.
+        if let Some(known) = kept.get(&key) {
+            new.record.paused_by.clone_from(&known.record.paused_by);
         }
-        Ok(kept.values().filter_map(|known| known.wake).min())
+        kept.insert(key, new);
     }
 
     /// Starts what is due of one schedule; how it stands afterwards, and when to look again.
@@ -218,9 +267,11 @@ impl Ticker {
         }
         let catalog = self.catalog.clone();
         let name = pipeline.to_owned();
-        let fresh =
-            tokio::task::spawn_blocking(move || catalog.fresh(&name).and_then(|entry| entry.plan.clone())).await;
-        let plan = fresh.ok().flatten().unwrap_or_else(|| plan.clone());
+        let entry = match catalog.recent(&name) {
+            Some(entry) => Some(entry),
+            None => tokio::task::spawn_blocking(move || catalog.fresh(&name)).await.ok().flatten(),
+        };
+        let plan = entry.and_then(|entry| entry.plan.clone()).unwrap_or_else(|| plan.clone());
         let prepared = self.engine.prepare_tick(plan.clone(), tick, false).await?;
         match self.desk.start(prepared, overlap(pipeline, tick.schedule, spec.overlap)).await? {
             Outcome::Started(handle) => started(handle.id()),
@@ -248,7 +299,7 @@ impl Ticker {
                         let store = self.engine.reader();
                         let loaded = record::load(store.as_ref(), pipeline, schedule, spec, now).await;
                         let Ok(record) = loaded else { continue };
-                        kept.insert(key, Kept { record: record.clone(), wake: Some(now) });
+                        kept.insert(key, Kept { record: record.clone(), wake: Some(now), of: Weak::new() });
                         record
                     }
                 };
@@ -272,7 +323,7 @@ impl Ticker {
         }
         record.paused_by = by.map(str::to_owned);
         record::save(self.engine.reader().as_ref(), pipeline, schedule, &record).await?;
-        *known = Kept { record, wake: by.is_none().then_some(now) };
+        *known = Kept { record, wake: by.is_none().then_some(now), of: known.of.clone() };
         drop(kept);
         self.changed.notify_one();
         Ok(())

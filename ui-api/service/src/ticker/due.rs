@@ -64,7 +64,7 @@ impl Due {
 }
 
 /// How long the run of a moment is delayed: less than `jitter`, the same whenever it is asked.
-pub(super) fn delay(key: &str, jitter: Duration) -> Duration {
+pub fn delay(key: &str, jitter: Duration) -> Duration {
     let micros = u64::try_from(jitter.as_micros()).unwrap_or(u64::MAX);
     if micros == 0 {
         return Duration::ZERO;

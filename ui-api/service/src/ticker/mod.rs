@@ -6,6 +6,6 @@ mod late;
 mod record;
 
 pub use clockwork::{ScheduleView, Ticker};
-pub use due::Due;
+pub use due::{Due, delay};
 pub use late::{Late, Lateness};
 pub use record::{LastTick, ScheduleRecord};

@@ -10,6 +10,7 @@ use millwork_engine::{
     triggers_of,
 };
 use serde_json::{Value as Json, json};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::content::Changed;
@@ -21,9 +22,13 @@ const CURSOR: &str = "upstream";
 const PAGE: u32 = 500;
 /// How often commits of other processes are looked for.
 const POLL: Duration = Duration::from_secs(1);
+/// How long after the begin of one reading the next begins at least: what ends meanwhile is read at once.
+const PACE: Duration = Duration::from_millis(25);
+/// How often it is recorded how far the feed was read, where nothing came of it.
+const SAVE: Duration = Duration::from_secs(1);
 
-/// Starts pipelines when others end, or when what others give has other content. Every end is seen once: how far the feed was read is recorded after what it led
-/// to, and what is started twice has the same key.
+/// Starts pipelines when others end, or when what others give has other content. Every end is seen once: how far the
+/// feed was read is recorded after what it led to, and what is started twice has the same key.
 #[derive(Debug)]
 pub struct Upstream {
     engine: Engine,
@@ -31,6 +36,8 @@ pub struct Upstream {
     desk: Arc<Desk>,
     /// How far the feed was read; the record may be behind, where nothing ended.
     position: Option<u64>,
+    /// When the record was written last.
+    saved: Option<Instant>,
 }
 
 /// A run that ended.
@@ -45,7 +52,7 @@ struct End<'a> {
 impl Upstream {
     /// For the pipelines of a catalog.
     pub fn new(engine: Engine, catalog: Arc<Catalog>, desk: Arc<Desk>) -> Self {
-        Self { engine, catalog, desk, position: None }
+        Self { engine, catalog, desk, position: None, saved: None }
     }
 
     /// Says from where on ends count, if nobody has: before anything is started, for what ended before there was a
@@ -64,15 +71,23 @@ impl Upstream {
         let mut watch = self.engine.reader().feed_watch();
         loop {
             watch.borrow_and_update();
-            match self.read().await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(fault) => tracing::error!(%fault, "ends of runs cannot be seen to; this is tried again"),
-            }
+            let begin = Instant::now();
+            let more = self.read().await.unwrap_or_else(|fault| {
+                tracing::error!(%fault, "ends of runs cannot be seen to; this is tried again");
+                false
+            });
+            let next = async {
+                if !more {
+                    tokio::select! {
+                        _ = watch.changed() => {}
+                        () = sleep(POLL) => {}
+                    }
+                }
+                sleep_until(begin + PACE).await;
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = watch.changed() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = next => {}
             }
         }
     }
@@ -80,14 +95,27 @@ impl Upstream {
     /// Reads on from the cursor; whether there was something.
     pub async fn read(&mut self) -> Result<bool, Fault> {
         let store = self.engine.reader();
-        let after = match (self.position, store.record(RecordKind::Cursor, CURSOR).await?) {
-            (Some(position), _) => position,
-            (None, Some(record)) => record.value.as_u64().unwrap_or(0),
-            (None, None) => {
-                Self::mark(&self.engine).await?;
-                return Ok(true);
-            }
+        let after = match self.position {
+            Some(position) => position,
+            None => match store.record(RecordKind::Cursor, CURSOR).await? {
+                Some(record) => record.value.as_u64().unwrap_or(0),
+                None => {
+                    Self::mark(&self.engine).await?;
+                    return Ok(true);
+                }
+            },
         };
+        // Read before it is looked who listens: what ended up to there started nothing.
+        let head = store.feed_head().await?;
+        if !self.is_anybody_waiting() {
+            if head > after {
+                self.position = Some(head);
+                if self.saved.is_none_or(|at| at.elapsed() >= SAVE) {
+                    self.save(head).await?;
+                }
+            }
+            return Ok(false);
+        }
         let page = store.feed(after, PAGE).await?;
         let Some(last) = page.commits.last().map(|commit| commit.pos) else { return Ok(false) };
         let mut ended = false;
@@ -103,10 +131,26 @@ impl Upstream {
         }
         // Commits in which nothing ended may be read again.
         if ended || page.commits.len() >= PAGE as usize {
-            store.put_record(RecordKind::Cursor, CURSOR, Some(json!(last)), When::Always).await?;
+            self.save(last).await?;
         }
         self.position = Some(last);
         Ok(true)
+    }
+
+    async fn save(&mut self, position: u64) -> Result<(), Fault> {
+        let store = self.engine.reader();
+        store.put_record(RecordKind::Cursor, CURSOR, Some(json!(position)), When::Always).await?;
+        self.saved = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether a pipeline starts when another ends.
+    fn is_anybody_waiting(&self) -> bool {
+        let all = self.catalog.all();
+        let mut plans = all.values().filter_map(|entry| entry.plan.as_ref());
+        plans.any(|plan| {
+            triggers_of(plan).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(_) | TriggerSpec::Content(_)))
+        })
     }
 
     async fn see_to(&self, end: &End<'_>) -> Result<(), Fault> {

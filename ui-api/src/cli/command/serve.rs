@@ -13,6 +13,7 @@ use millwork_engine::{
 };
 use millwork_http::{App, AppOptions, Server};
 use millwork_service::{Service, ServiceOptions, catalog::Checker, queue::Limits};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,7 @@ impl Checker for Checks {
 
 /// Serves a folder of pipelines until it is told to stop.
 pub(super) fn serve(output: &Output, args: &ServeArgs) -> Result<Exit, Fault> {
+    raise_limit_of_files();
     let folder = folder_of(args.folder.clone())?;
     let workspace = Workspace::above(output, &folder)?;
     let home = home::for_pipeline(args.open.home.as_deref(), &folder.join("pipeline.yaml"));
@@ -43,6 +45,15 @@ pub(super) fn serve(output: &Output, args: &ServeArgs) -> Result<Exit, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| Fault::external("cli.runtime", format!("no runtime can be started: {e}")))?;
     runtime.block_on(run(output, args, folder, workspace, home))
+}
+
+/// Each reader of events is an open file, and there may be more of them than most shells allow at first.
+fn raise_limit_of_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn folder_of(asked: Option<PathBuf>) -> Result<PathBuf, Fault> {
@@ -67,7 +78,7 @@ async fn run(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let _lock = ServeLock::acquire(&home, &Holder::this("millwork serve", clock.now()))?;
     let registry = millwork_steps::registry();
-    let engine = open::engine(home.clone(), registry.clone(), &args.open, &workspace).await?;
+    let engine = open::for_service(home.clone(), registry.clone(), &args.open, &workspace).await?;
     let limits = Limits { runs: args.max_runs as usize, pools: workspace.pools() };
     let secrets = Arc::new(workspace.secrets());
     let keep = workspace.keeps().then(|| workspace.keep(None));

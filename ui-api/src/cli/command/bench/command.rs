@@ -5,14 +5,15 @@ use millwork_engine::model::Fault;
 use super::{
     child, fan,
     figure::{self, Figure},
-    log, parse, sql, start, steps, table,
+    log, parse, service, sql, start, steps, table,
     world::Bench,
 };
 use crate::cli::{Exit, args::BenchArgs, output::Output};
 
 /// Names of groups of measures, with what measures them.
-type Group = (&'static str, fn(&Bench<'_>) -> Result<Vec<Figure>, Fault>);
+pub(super) type Group = (&'static str, fn(&Bench<'_>) -> Result<Vec<Figure>, Fault>);
 
+/// What is measured where nothing is named.
 const GROUPS: &[Group] = &[
     ("steps", steps::three),
     ("load", steps::in_flight),
@@ -31,32 +32,41 @@ pub(in super::super) fn bench(output: &Output, args: &BenchArgs) -> Result<Exit,
     if let Some(role) = &args.child {
         return child::be(output, role, args.folder.clone().unwrap_or_default(), args.quick);
     }
+    let all = || GROUPS.iter().chain(service::GROUPS);
     for name in &args.names {
-        if !GROUPS.iter().any(|(known, _)| known == name) {
+        if !all().any(|(known, _)| is_named(known, name)) {
             let known: Vec<&str> = GROUPS.iter().map(|(known, _)| *known).collect();
             return Err(Fault::user("cli.usage", format!("there is no measure `{name}`"))
-                .help(format!("there are {}", known.join(", "))));
+                .help(format!("there are {}, service", known.join(", "))));
         }
     }
+    let wanted: Vec<&Group> = if args.names.is_empty() {
+        GROUPS.iter().collect()
+    } else {
+        all().filter(|(known, _)| args.names.iter().any(|name| is_named(known, name))).collect()
+    };
     let scratch = scratch(args.folder.clone())?;
     let bench = Bench { output, quick: args.quick, scale: args.scale, folder: scratch.path() };
     let mut figures = Vec::new();
-    for (name, measure) in GROUPS {
-        if args.names.is_empty() || args.names.iter().any(|asked| asked == name) {
-            output.say(format!("measuring {name} ..."));
-            let found = measure(&bench)?;
-            if args.json {
-                for figure in &found {
-                    output.json(figure);
-                }
+    for (name, measure) in wanted {
+        output.say(format!("measuring {name} ..."));
+        let found = measure(&bench)?;
+        if args.json {
+            for figure in &found {
+                output.json(figure);
             }
-            figures.extend(found);
         }
+        figures.extend(found);
     }
     if !args.json {
         figure::show(output, &figures);
     }
     Ok(Exit::Ok)
+}
+
+/// `service` names `service-lists` as well.
+fn is_named(group: &str, name: &str) -> bool {
+    group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// A folder that goes when the measures are done.

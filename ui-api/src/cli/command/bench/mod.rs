@@ -8,6 +8,7 @@ mod files;
 mod kinds;
 mod log;
 mod parse;
+mod service;
 mod sql;
 mod start;
 mod steps;

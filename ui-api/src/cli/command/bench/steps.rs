@@ -1,8 +1,15 @@
 //! Small pipelines: how long one takes, and how many a second.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use millwork_engine::{Durability, model::Fault, store::bench::commit_time};
+use millwork_engine::{
+    Durability,
+    model::Fault,
+    store::bench::{CommitTime, commit_time},
+};
 use tokio::task::JoinSet;
 
 use super::{
@@ -24,34 +31,46 @@ steps:
   - {id: c, uses: bench.noop, with: {value: '${{ steps.b.outputs.value }}'}}
 ";
 
+/// What a pipeline of three steps costs the core.
+pub(super) struct Core {
+    /// The middle of all rounds.
+    pub took: Duration,
+    commits: u64,
+    machine: CommitTime,
+}
+
+/// Runs three steps in a row.
+pub(super) fn core(home: &Path, durability: Durability, rounds: u32) -> Result<Core, Fault> {
+    block_on(async {
+        let machine = commit_time(home, rounds, durability).await?;
+        let (engine, _) = open(home, durability, Probe::default()).await?;
+        let plan = plan(THREE)?;
+        for _ in 0..20 {
+            run(&engine, &plan).await?;
+        }
+        let (counted, salt) = wal::commits(home);
+        run(&engine, &plan).await?;
+        let commits = match wal::commits(home) {
+            (now, same) if same == salt => now.saturating_sub(counted),
+            (now, _) => now,
+        };
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            let begin = Instant::now();
+            run(&engine, &plan).await?;
+            times.push(begin.elapsed());
+        }
+        engine.close().await?;
+        Ok(Core { took: median(times), commits, machine })
+    })
+}
+
 /// Three steps in a row.
 pub(super) fn three(bench: &Bench<'_>) -> Result<Vec<Figure>, Fault> {
     let rounds = if bench.quick { 40 } else { 200 };
     let mut figures = Vec::new();
     for (name, durability) in DURABILITIES {
-        let home = bench.folder.join(format!("three-{name}"));
-        let (took, commits, machine) = block_on(async {
-            let before = commit_time(&home, rounds, durability).await?;
-            let (engine, _) = open(&home, durability, Probe::default()).await?;
-            let plan = plan(THREE)?;
-            for _ in 0..20 {
-                run(&engine, &plan).await?;
-            }
-            let (counted, salt) = wal::commits(&home);
-            run(&engine, &plan).await?;
-            let commits = match wal::commits(&home) {
-                (now, same) if same == salt => now.saturating_sub(counted),
-                (now, _) => now,
-            };
-            let mut times = Vec::new();
-            for _ in 0..rounds {
-                let begin = Instant::now();
-                run(&engine, &plan).await?;
-                times.push(begin.elapsed());
-            }
-            engine.close().await?;
-            Ok((median(times), commits, before))
-        })?;
+        let Core { took, commits, machine } = core(&bench.folder.join(format!("three-{name}")), durability, rounds)?;
         let bar = Duration::from_micros(600) + 4 * machine.sqlite;
         let beside = format!(
             "fdatasync {}, SQLite commit {}, append {}",

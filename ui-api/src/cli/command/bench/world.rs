@@ -33,6 +33,7 @@ pub(super) async fn open(home: &Path, durability: Durability, probe: Probe) -> R
         home: home.to_owned(),
         durability,
         max_parallel: 0,
+        background: false,
         memory: None,
         clock: Arc::new(SystemClock),
         registry: kinds::registry(),
