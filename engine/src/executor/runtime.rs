@@ -176,6 +176,8 @@ impl Executor {
             otel.name = %format_args!("attempt {}", envelope.attempt),
             otel.status_code = tracing::field::Empty,
             fault = tracing::field::Empty,
+            run = %envelope.run,
+            step = run.plan.nodes.get(envelope.node.index()).map(|node| node.id.as_str()),
             item = envelope.item,
             attempt = envelope.attempt
         );

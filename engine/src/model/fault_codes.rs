@@ -56,8 +56,8 @@ pages! {
     "auth.host" User "The header `Host` is no name of this server: use the address that it listens on, or allow the name with `--host`.";
     "auth.missing" User "The request has no token, or none that is known: send `Authorization: Bearer mw_...`; `millwork token create` makes one.";
     "auth.origin" User "A page of another server made the request, which would change something: send a token from a program instead.";
-    "auth.random" External "The operating system gives no random numbers, so no token and no session can be made.";
     "auth.quota" User "The token has started as many runs as it may in a day: wait for the next day (UTC), or ask an admin for a token with a larger quota.";
+    "auth.random" External "The operating system gives no random numbers, so no token and no session can be made.";
     "auth.revoked" User "The token was revoked: ask an admin for another one.";
     "auth.throttled" User "Too many requests, or too many logins that failed: wait as long as the message says.";
     "backfill.large" User "The range of a backfill has more than 2,000 times: take a shorter one, and another after it.";

@@ -25,7 +25,7 @@ impl FinishBy {
         match parse_duration(text) {
             Ok(time) if time.is_zero() => Err("nothing is finished after no time".to_owned()),
             Ok(time) => Ok(Self::After(time)),
-            Err(error) => Err(format!("{error}; write a time of the day (`06:00`) or a duration (`4h`)")),
+            Err(error) => Err(format!("`{text}` {error}; write a time of the day (`06:00`) or a duration (`4h`)")),
         }
     }
 

@@ -237,6 +237,7 @@ async fn runs_of_older_tables_say_when_they_began() {
     let mut conn = raw(dir.path()).await;
     execute(&mut conn, "DELETE FROM events WHERE json_extract(event, '$.type') = 'run_started'").await;
     execute(&mut conn, "INSERT INTO events VALUES (1, 90, 123, 1, '{\"type\":\"run_started\"}')").await;
+    execute(&mut conn, "DROP INDEX runs_pipeline_failed; DROP INDEX runs_pipeline_cancelled").await;
     execute(&mut conn, "ALTER TABLE runs DROP COLUMN started_at; PRAGMA user_version = 3").await;
     drop(conn);
     let store = open(dir.path()).await.unwrap();
