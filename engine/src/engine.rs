@@ -52,7 +52,8 @@ pub struct EngineOptions {
     pub home: PathBuf,
     /// What a commit survives.
     pub durability: Durability,
-    /// Attempts under way at once in this process; 0 takes the number of processors.
+    /// Attempts under way at once in this process. 0 takes the number of processors, and then every run may have one
+    /// whatever others do.
     pub max_parallel: usize,
     /// Whether steps give way to what else this process does: their threads, and what these start, have a lower priority.
     pub background: bool,

@@ -41,6 +41,8 @@ pub(super) fn assemble(
     artifacts: Arc<dyn ArtifactStore>,
     on_disk: Option<OnDisk>,
 ) -> Result<Arc<Inner>, Fault> {
+    // What nobody limited is no limit to keep: the machine's processors are shared by its own scheduler too.
+    let elastic = options.max_parallel == 0;
     let parallel = match options.max_parallel {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         some => some,
@@ -64,7 +66,7 @@ pub(super) fn assemble(
         memory_each: options.memory.map(|bytes| bytes / parallel as u64),
         parallel,
     };
-    let executor = Executor::new(deps, parallel, options.background)?;
+    let executor = Executor::new(deps, parallel, elastic, options.background)?;
     let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
     let inner = Arc::new(Inner {
         looks: Looks::default(),

@@ -17,7 +17,10 @@ pub(crate) struct Permits(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    free: usize,
+    /// Below zero while more are out than there are.
+    free: isize,
+    /// Whether a run that has none is given one that there is not.
+    elastic: bool,
     held: HashMap<RunId, usize>,
     waiting: HashMap<RunId, VecDeque<(u64, oneshot::Sender<Permit>)>>,
     arrivals: u64,
@@ -31,15 +34,26 @@ pub(crate) struct Permit {
 }
 
 impl Permits {
-    /// So many.
+    /// So many, and no more.
     pub(crate) fn new(count: usize) -> Self {
+        Self::of(count, false)
+    }
+
+    /// So many to share; but every run has one whenever it asks, so that none waits for the end of what others do,
+    /// however long that takes.
+    pub(crate) fn elastic(count: usize) -> Self {
+        Self::of(count, true)
+    }
+
+    fn of(count: usize, elastic: bool) -> Self {
         let (held, waiting) = (HashMap::new(), HashMap::new());
-        Self(Arc::new(Mutex::new(State { free: count, held, waiting, arrivals: 0 })))
+        let free = isize::try_from(count).unwrap_or(isize::MAX);
+        Self(Arc::new(Mutex::new(State { free, elastic, held, waiting, arrivals: 0 })))
     }
 
     /// How many nobody has.
     pub(crate) fn free(&self) -> usize {
-        lock(&self.0).free
+        lock(&self.0).free.try_into().unwrap_or(0)
     }
 
     /// One for an attempt of a run. Safe to drop while it waits.
@@ -47,8 +61,8 @@ impl Permits {
         loop {
             let turn = {
                 let mut state = lock(&self.0);
-                if state.free > 0 {
-                    // Nobody waits while one is free.
+                // Nobody waits while one is free.
+                if state.free > 0 || (state.elastic && !state.held.contains_key(&run)) {
                     return state.take(run, self);
                 }
                 let (sender, turn) = oneshot::channel();
@@ -73,6 +87,10 @@ impl Permits {
             }
         }
         state.free += 1;
+        // One that there was not is not handed on, except to a run that has none now.
+        if state.free <= 0 && !(state.elastic && state.waiting.contains_key(&from) && !state.held.contains_key(&from)) {
+            return;
+        }
         let Some((run, sender)) = state.next() else { return };
         let permit = state.take(run, self);
         drop(state);
@@ -143,6 +161,26 @@ mod tests {
         drop(b);
         assert!(greedy[0].as_mut().now_or_never().is_some(), "then the oldest");
         drop(small);
+    }
+
+    #[tokio::test]
+    async fn where_permits_are_elastic_every_run_has_one() {
+        let permits = Permits::elastic(2);
+        let greedy = (permits.acquire(run(1)).await, permits.acquire(run(1)).await);
+        let mut more = Box::pin(permits.acquire(run(1)));
+        assert!(more.as_mut().now_or_never().is_none(), "it has its share");
+        let modest = permits.acquire(run(2)).now_or_never().expect("though all are taken");
+        let mut second = Box::pin(permits.acquire(run(2)));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(modest);
+        let modest = second.now_or_never().expect("its own is handed on to itself");
+        assert!(more.as_mut().now_or_never().is_none(), "one that there is not is not for who has some");
+        drop(modest);
+        assert!(more.as_mut().now_or_never().is_none());
+        drop(greedy.0);
+        drop(more.now_or_never().expect("a real one is"));
+        drop(greedy.1);
+        assert_eq!(permits.free(), 2);
     }
 
     #[tokio::test]

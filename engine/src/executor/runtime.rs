@@ -116,7 +116,8 @@ struct Inner {
 
 impl Executor {
     /// An executor for so many attempts at once. In the background, its threads have a lower priority than others.
-    pub fn new(deps: Deps, max_parallel: usize, background: bool) -> Result<Self, Fault> {
+    /// If `elastic`, every run may have one attempt under way whatever others do.
+    pub fn new(deps: Deps, max_parallel: usize, elastic: bool, background: bool) -> Result<Self, Fault> {
         let runtime = Builder::new_multi_thread()
             // One more than may be blocked by steps, so that what watches over them always runs.
             .worker_threads(max_parallel.max(1) + 1)
@@ -131,7 +132,8 @@ impl Executor {
             })
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
-        let permits = Permits::new(max_parallel.max(1));
+        let count = max_parallel.max(1);
+        let permits = if elastic { Permits::elastic(count) } else { Permits::new(count) };
         Ok(Self(Arc::new(Inner {
             runtime: Some(runtime),
             permits,

@@ -2,7 +2,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,14 @@ impl Holder {
     /// This process.
     pub fn this(command: &str, now: Timestamp) -> Self {
         Self { pid: std::process::id(), since: now, command: command.to_owned() }
+    }
+}
+
+impl Holder {
+    /// Whether a process of its number is there. Processes of other containers are never there.
+    fn is_there(&self) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
     }
 }
 
@@ -88,6 +96,9 @@ impl Drop for OwnerLock {
     }
 }
 
+/// How long a server waits for the lock of one that is gone.
+const SUCCESSION: Duration = Duration::from_secs(5);
+
 /// Held by the one `serve` of a home.
 #[derive(Debug)]
 pub struct ServeLock {
@@ -101,12 +112,20 @@ impl ServeLock {
         let folder = home.join("owners");
         fs::create_dir_all(&folder).map_err(|e| unusable(&folder, &e))?;
         let path = folder.join("serve.lock");
-        match lock(&path, holder).map_err(|e| unusable(&path, &e))? {
-            Ok(file) => Ok(Self { _file: file }),
-            Err(other) => {
-                let message = format!("another server has `{}` open: {}", home.display(), spell(other));
-                Err(Fault::user("serve.running", message).help("stop it, or give this one another --home"))
+        let begin = Instant::now();
+        loop {
+            let other = match lock(&path, holder).map_err(|e| unusable(&path, &e))? {
+                Ok(file) => return Ok(Self { _file: file }),
+                Err(other) => other,
+            };
+            // What a killed server had just forked has its files, and so its lock, until it is another program.
+            let dead = other.as_ref().is_some_and(|holder| !holder.is_there());
+            if dead && begin.elapsed() < SUCCESSION {
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
             }
+            let message = format!("another server has `{}` open: {}", home.display(), spell(other));
+            return Err(Fault::user("serve.running", message).help("stop it, or give this one another --home"));
         }
     }
 }
@@ -235,5 +254,23 @@ mod tests {
         assert!(fault.message.contains("millwork serve") && fault.message.contains(&std::process::id().to_string()));
         drop(first);
         assert!(ServeLock::acquire(dir.path(), &Holder::this("me", Timestamp::default())).is_ok());
+    }
+
+    #[test]
+    fn what_a_dead_server_left_holding_its_lock_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let path = dir.path().join("owners/serve.lock");
+        fs::create_dir_all(dir.path().join("owners")).unwrap();
+        let dead = Holder { pid: gone.id(), ..Holder::this("millwork serve", Timestamp::default()) };
+        let left = lock(&path, &dead).unwrap().unwrap();
+        let (send, wait) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| send.send(ServeLock::acquire(dir.path(), &Holder::this("me", Timestamp::default()))));
+            assert!(wait.recv_timeout(Duration::from_millis(50)).is_err(), "it is not there to be had yet");
+            drop(left);
+            assert!(wait.recv().unwrap().is_ok());
+        });
     }
 }

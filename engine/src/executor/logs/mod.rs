@@ -20,8 +20,11 @@ use self::line::{Line, letter};
 use super::{Scrubber, Update, Updates, guard::lock};
 use crate::{
     model::{Clock, Name, NodeIx, RunId},
-    step::LogSink,
+    step::{LogSink, LogStream},
 };
+
+/// Bytes that an attempt's log may have, on disk: who writes without end fills no disk.
+const MOST: u64 = 256 << 20;
 
 /// What a log sink belongs to.
 #[derive(Debug, Clone)]
@@ -46,20 +49,48 @@ pub(crate) fn sink(
     scrubber: Arc<Scrubber>,
     updates: Arc<Updates>,
 ) -> LogSink {
-    let file: Mutex<Option<File>> = Mutex::new(None);
+    limited(folder, of, clock, scrubber, updates, MOST)
+}
+
+/// A file that lines go to, and how long it is.
+#[derive(Default)]
+struct Open {
+    file: Option<File>,
+    bytes: u64,
+    full: bool,
+}
+
+fn limited(
+    folder: PathBuf,
+    of: LogOf,
+    clock: Arc<dyn Clock>,
+    scrubber: Arc<Scrubber>,
+    updates: Arc<Updates>,
+    most: u64,
+) -> LogSink {
+    let open: Mutex<Open> = Mutex::default();
     LogSink::new(move |stream, text| {
-        let text = scrubber.scrub(text);
-        let line = Line { at: clock.now(), stream: letter(stream), text };
-        let mut slot = lock(&file);
-        if slot.is_none() {
-            *slot = create(&folder, &of);
+        let mut open = lock(&open);
+        if open.full {
+            return;
         }
+        if open.file.is_none() {
+            open.file = create(&folder, &of);
+            open.bytes = open.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
+        }
+        open.full = open.bytes >= most;
+        let (stream, text) = match open.full {
+            false => (stream, scrubber.scrub(text)),
+            true => (LogStream::Step, "the log of this attempt is full: what follows is not kept".into()),
+        };
+        let line = Line { at: clock.now(), stream: letter(stream), text };
         // A log that cannot be written (full disk) must not fail the work; watchers see the line still.
-        if let (Some(file), Ok(mut bytes)) = (slot.as_mut(), serde_json::to_vec(&line)) {
+        if let (Some(file), Ok(mut bytes)) = (open.file.as_mut(), serde_json::to_vec(&line)) {
             bytes.push(b'\n');
             let _ = file.write_all(&bytes);
+            open.bytes += bytes.len() as u64;
         }
-        drop(slot);
+        drop(open);
         updates.send(Update::Log { node: of.node, item: of.item, stream, line: line.text.into_owned() });
     })
 }

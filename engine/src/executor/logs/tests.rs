@@ -50,6 +50,27 @@ fn texts(index: &LogIndex, from: u64, limit: u64) -> Vec<String> {
 }
 
 #[test]
+fn a_log_that_is_full_says_so_and_grows_no_more() {
+    let lab = Lab::new();
+    let of = LogOf { node: NodeIx(0), step: Name::new("load").expect("a name"), item: None, attempt: 1 };
+    let clock = Arc::new(ManualClock::default());
+    let sink = || limited(lab.folder(), of.clone(), clock.clone(), Arc::default(), Arc::default(), 1000);
+    let full = "the log of this attempt is full: what follows is not kept";
+    // The same attempt, made again after a crash, goes on in its file.
+    for _ in 0..2 {
+        let sink = sink();
+        for n in 0..1000 {
+            sink.child(LogStream::Stderr, &format!("line {n}"));
+        }
+    }
+    let index = lab.index(LogQuery::default());
+    let kept = texts(&index, 0, 5000);
+    assert_eq!((kept[0].as_str(), kept[kept.len() - 1].as_str()), ("line 0", full));
+    let bytes = std::fs::metadata(lab.folder().join("load.1.log")).expect("a file").len();
+    assert!((1000..1300).contains(&bytes), "{bytes}");
+}
+
+#[test]
 fn lines_come_back_scrubbed_and_in_order() {
     let lab = Lab::new();
     let clock = Arc::new(ManualClock::default());
