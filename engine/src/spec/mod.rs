@@ -35,6 +35,6 @@ pub use source_file::{MAX_BYTES, read_source, shown};
 pub use template::{template_of, value_of};
 pub use trigger_spec::{
     ContentForm, ContentTrigger, FileTrigger, Overlap, ScheduleSpec, SignatureScheme, TriggerInputs, TriggerSpec,
-    UpstreamStatus, UpstreamTrigger, WebhookTrigger,
+    UpstreamName, UpstreamStatus, UpstreamTrigger, WebhookTrigger,
 };
 pub use workspace::{Connection, Retention, SecretProvider, Workspace, WorkspaceDurability, read_workspace};

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     ContentForm, ContentTrigger, FileTrigger, Node, NodeKind, Overlap, ScheduleSpec, SignatureScheme, Spanned,
-    TriggerSpec, UpstreamStatus, UpstreamTrigger, WebhookTrigger,
+    TriggerSpec, UpstreamName, UpstreamStatus, UpstreamTrigger, WebhookTrigger,
     cx::{Cx, Fields},
     keys,
     read_pipeline::input_type,
@@ -99,11 +99,11 @@ fn upstream(cx: &mut Cx, node: &Node) -> Option<UpstreamTrigger> {
 }
 
 /// A name, or `*` for all pipelines.
-fn upstream_name(cx: &mut Cx, node: &Node) -> Option<Option<Spanned<Name>>> {
+fn upstream_name(cx: &mut Cx, node: &Node) -> Option<UpstreamName> {
     if node.text().is_some_and(|text| &*text.value == "*") {
-        return Some(None);
+        return Some(UpstreamName::Any);
     }
-    cx.name(node, "a pipeline's name").map(Some)
+    cx.name(node, "a pipeline's name").map(UpstreamName::Named)
 }
 
 fn content(cx: &mut Cx, node: &Node, form: ContentForm) -> Option<ContentTrigger> {

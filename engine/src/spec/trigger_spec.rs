@@ -106,12 +106,21 @@ pub struct FileTrigger {
 /// `on.pipeline`.
 #[derive(Debug, Clone)]
 pub struct UpstreamTrigger {
-    /// The other pipeline; any where `None`.
-    pub name: Option<Spanned<Name>>,
+    /// Which other pipeline.
+    pub name: UpstreamName,
     /// What must have come of it.
     pub status: UpstreamStatus,
     /// `inputs:`.
     pub inputs: TriggerInputs,
+}
+
+/// `on.pipeline.name`.
+#[derive(Debug, Clone)]
+pub enum UpstreamName {
+    /// `*`: any but the pipeline itself.
+    Any,
+    /// This one.
+    Named(Spanned<Name>),
 }
 
 /// `on.pipeline.status`.
@@ -131,9 +140,14 @@ impl UpstreamTrigger {
     /// Whether it is about a pipeline; nothing starts itself by `*`.
     pub fn is_about(&self, pipeline: &str, own: &str) -> bool {
         match &self.name {
-            Some(name) => name.value.as_str() == pipeline,
-            None => own != pipeline,
+            UpstreamName::Named(name) => name.value.as_str() == pipeline,
+            UpstreamName::Any => own != pipeline,
         }
+    }
+
+    /// Whether it is about any pipeline.
+    pub fn is_about_any(&self) -> bool {
+        matches!(self.name, UpstreamName::Any)
     }
 }
 
@@ -177,7 +191,10 @@ impl std::fmt::Display for ContentTrigger {
 
 impl std::fmt::Display for UpstreamTrigger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = self.name.as_ref().map_or("any other pipeline", |name| name.value.as_str());
+        let name = match &self.name {
+            UpstreamName::Any => "any other pipeline",
+            UpstreamName::Named(name) => name.value.as_str(),
+        };
         let what = match self.status {
             UpstreamStatus::Succeeded => "succeeded",
             UpstreamStatus::Failed => "failed",

@@ -79,7 +79,7 @@ mod tests {
         let schema =
             Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]);
         let ids = Int64Array::from_iter_values(rows.iter().map(|row| row.0));
-        let names = StringArray::from_iter(rows.iter().map(|row| row.1));
+        let names: StringArray = rows.iter().map(|row| row.1).collect();
         RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), Arc::new(names)]).expect("a batch")
     }
 

@@ -45,7 +45,7 @@ where
 {
     let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let disabled = std::env::var(DISABLED).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    if disabled || !ENDPOINTS.iter().any(|name| set(&name)) {
+    if disabled || !ENDPOINTS.iter().any(set) {
         return Ok((None, Traces::default()));
     }
     let exporter = SpanExporter::builder().with_http().with_http_client(Client::new()?).build();

@@ -79,9 +79,10 @@ fn limited(
             open.bytes = open.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
         }
         open.full = open.bytes >= most;
-        let (stream, text) = match open.full {
-            false => (stream, scrubber.scrub(text)),
-            true => (LogStream::Step, "the log of this attempt is full: what follows is not kept".into()),
+        let (stream, text) = if open.full {
+            (LogStream::Step, "the log of this attempt is full: what follows is not kept".into())
+        } else {
+            (stream, scrubber.scrub(text))
         };
         let line = Line { at: clock.now(), stream: letter(stream), text };
         // A log that cannot be written (full disk) must not fail the work; watchers see the line still.

@@ -112,7 +112,7 @@ pub(crate) async fn call(
     let prepared = service.engine().prepare(plan.clone(), run, cause, None).await?;
     let id = prepared.id();
     let deadline = Instant::now() + patience;
-    let started = async { Ok::<_, Problem>(service.desk().start(prepared, None).await?) };
+    let started = Box::pin(async { Ok::<_, Problem>(service.desk().start(prepared, None).await?) });
     let handle = match service.quotas().counted(caller.principal(), started).await? {
         Outcome::Started(handle) => Some(handle),
         // It waits for its turn as any other; its caller waits with it.

@@ -123,7 +123,7 @@ pub(crate) async fn start(
     };
     let cause = Cause::Api { who: caller.name().to_owned() };
     let prepared = service.engine().prepare(plan, run, cause, key.as_deref()).await?;
-    let started = async { Ok::<_, Problem>(service.start(prepared).await?) };
+    let started = Box::pin(async { Ok::<_, Problem>(service.start(prepared).await?) });
     let (id, new) = service.quotas().counted(caller.principal(), started).await?;
     if !new {
         return again(&app, caller.name(), id, asked).await;
@@ -382,7 +382,7 @@ pub(crate) async fn rerun(
     let stored = run(&app, &caller, &id).await?;
     let service = app.service();
     let plan = edited(&app, &stored.pipeline, request.edited).await?;
-    let started = async { Ok::<_, Problem>(service.engine().rerun(stored.id, &request.from, plan).await?) };
+    let started = Box::pin(async { Ok::<_, Problem>(service.engine().rerun(stored.id, &request.from, plan).await?) });
     let handle = service.quotas().counted(caller.principal(), started).await?;
     let new = service.desk().adopt(handle, &stored.pipeline);
     let detail = json!({"of": id, "from": request.from, "edited": request.edited});

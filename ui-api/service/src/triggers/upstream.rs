@@ -159,7 +159,7 @@ impl Upstream {
             let Some(plan) = &entry.plan else { continue };
             for (trigger, spec) in triggers_of(plan) {
                 let seen = match spec {
-                    TriggerSpec::Pipeline(upstream) if upstream.name.is_none() => {
+                    TriggerSpec::Pipeline(upstream) if upstream.is_about_any() => {
                         let known = match of_any {
                             Some(known) => known,
                             None => *of_any.insert(self.is_for_any(end).await?),
@@ -188,7 +188,7 @@ impl Upstream {
     /// listens to all is heard by none of them, or two of them would start each other for ever.
     async fn is_for_any(&self, end: &End<'_>) -> Result<bool, Fault> {
         let listens = |plan: &Plan| {
-            triggers_of(plan).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(on) if on.name.is_none()))
+            triggers_of(plan).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(on) if on.is_about_any()))
         };
         if self.catalog.get(end.pipeline).and_then(|entry| entry.plan.clone()).is_some_and(|plan| listens(&plan)) {
             return Ok(false);
