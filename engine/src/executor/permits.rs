@@ -26,6 +26,17 @@ struct State {
     arrivals: u64,
 }
 
+/// Permits that there are not, at most: what each holds of memory and threads is shared by all.
+const EXTRA: isize = 64;
+
+/// A run that asks for permits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub run: RunId,
+    /// Whether it is a step of another run: a fan-out of such runs takes turns as any fan-out does.
+    pub child: bool,
+}
+
 /// One of them; given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
@@ -39,8 +50,8 @@ impl Permits {
         Self::of(count, false)
     }
 
-    /// So many to share; but every run has one whenever it asks, so that none waits for the end of what others do,
-    /// however long that takes.
+    /// So many to share; but every run that is no step of another has one whenever it asks (up to [`EXTRA`] of them), so
+    /// that none waits for the end of what others do, however long that takes.
     pub(crate) fn elastic(count: usize) -> Self {
         Self::of(count, true)
     }
@@ -57,12 +68,13 @@ impl Permits {
     }
 
     /// One for an attempt of a run. Safe to drop while it waits.
-    pub(crate) async fn acquire(&self, run: RunId) -> Permit {
+    pub(crate) async fn acquire(&self, Asker { run, child }: Asker) -> Permit {
         loop {
             let turn = {
                 let mut state = lock(&self.0);
                 // Nobody waits while one is free.
-                if state.free > 0 || (state.elastic && !state.held.contains_key(&run)) {
+                let extra = state.elastic && !child && state.free > -EXTRA && !state.held.contains_key(&run);
+                if state.free > 0 || extra {
                     return state.take(run, self);
                 }
                 let (sender, turn) = oneshot::channel();
@@ -87,11 +99,15 @@ impl Permits {
             }
         }
         state.free += 1;
-        // One that there was not is not handed on, except to a run that has none now.
-        if state.free <= 0 && !(state.elastic && state.waiting.contains_key(&from) && !state.held.contains_key(&from)) {
-            return;
-        }
-        let Some((run, sender)) = state.next() else { return };
+        let next = if state.free > 0 {
+            state.next()
+        } else if state.elastic && !state.held.contains_key(&from) {
+            // One that there was not is handed on to nobody but who would have none now.
+            state.first_of(from).map(|sender| (from, sender))
+        } else {
+            None
+        };
+        let Some((run, sender)) = next else { return };
         let permit = state.take(run, self);
         drop(state);
         // Where the waiter is gone, the permit comes back at once, and the next one gets it.
@@ -114,17 +130,21 @@ impl State {
                 (self.held.get(run).copied().unwrap_or(0), arrival, *run)
             };
             let (_, _, run) = self.waiting.iter().map(order).min()?;
-            let line = self.waiting.get_mut(&run)?;
-            let first = line.pop_front();
-            if line.is_empty() {
-                self.waiting.remove(&run);
-            }
-            if let Some((_, sender)) = first
-                && !sender.is_closed()
-            {
+            if let Some(sender) = self.first_of(run) {
                 return Some((run, sender));
             }
         }
+    }
+
+    /// Who of a run waits longest, taken out.
+    fn first_of(&mut self, run: RunId) -> Option<oneshot::Sender<Permit>> {
+        let line = self.waiting.get_mut(&run)?;
+        let first =
+            std::iter::from_fn(|| line.pop_front()).map(|(_, sender)| sender).find(|sender| !sender.is_closed());
+        if line.is_empty() {
+            self.waiting.remove(&run);
+        }
+        first
     }
 }
 
@@ -143,8 +163,8 @@ mod tests {
     use super::*;
     use crate::model::Timestamp;
 
-    fn run(n: u128) -> RunId {
-        RunId::from_parts(Timestamp::default(), n)
+    fn run(n: u128) -> Asker {
+        Asker { run: RunId::from_parts(Timestamp::default(), n), child: false }
     }
 
     #[tokio::test]
@@ -172,12 +192,15 @@ mod tests {
         let modest = permits.acquire(run(2)).now_or_never().expect("though all are taken");
         let mut second = Box::pin(permits.acquire(run(2)));
         assert!(second.as_mut().now_or_never().is_none());
+        let mut child = Box::pin(permits.acquire(Asker { child: true, ..run(3) }));
+        assert!(child.as_mut().now_or_never().is_none(), "a step of another run waits its turn");
         drop(modest);
-        let modest = second.now_or_never().expect("its own is handed on to itself");
-        assert!(more.as_mut().now_or_never().is_none(), "one that there is not is not for who has some");
-        drop(modest);
-        assert!(more.as_mut().now_or_never().is_none());
+        assert!(more.as_mut().now_or_never().is_none() && child.as_mut().now_or_never().is_none());
+        drop(second.now_or_never().expect("one that there is not is handed on to its own run"));
+        drop(permits.acquire(run(2)).now_or_never().expect("who has none again has one again"));
+        assert!(more.as_mut().now_or_never().is_none() && child.as_mut().now_or_never().is_none());
         drop(greedy.0);
+        drop(child.now_or_never().expect("a real one is for who has fewest"));
         drop(more.now_or_never().expect("a real one is"));
         drop(greedy.1);
         assert_eq!(permits.free(), 2);

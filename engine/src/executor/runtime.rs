@@ -14,13 +14,13 @@ use super::{
     identity::identity,
     keep::{self, Kept, Outputs},
     load,
-    permits::Permits,
+    permits::{Asker, Permits},
     slot::{Slot, Stragglers, Timers},
 };
 use crate::{
     crash::crash_point,
     graph::{Form, PlanNode},
-    model::{Fault, FaultCode, Labels, NodeIx, RunId, event::ItemOutcome, event::StoredOutputs},
+    model::{Fault, FaultCode, Labels, NodeIx, RunId, event::Cause, event::ItemOutcome, event::StoredOutputs},
     run::{AttemptEnd, ItemEnd},
     step::{JournalStore, SecretProvider, Services, StepEnd, StepOutput, TableAccess},
     store::{ItemRow, OutputRow, RunReader},
@@ -184,7 +184,8 @@ impl Executor {
             attempt = envelope.attempt
         );
         let work = async move {
-            let slot = Slot::acquire(permits, envelope.run, cancel, stragglers, timers).await;
+            let asker = Asker { run: envelope.run, child: matches!(run.origin.cause, Cause::Parent { .. }) };
+            let slot = Slot::acquire(permits, asker, cancel, stragglers, timers).await;
             let ended = match (&slot, envelope.item) {
                 (None, None) => stopped(envelope),
                 (None, Some(_)) => Report::ItemEnded { envelope, end: ItemEnd::Cancelled, row: None },

@@ -79,3 +79,11 @@ impl Serving {
         self.child.id()
     }
 }
+
+impl Drop for Serving {
+    /// A test that failed leaves nothing running.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -63,7 +63,8 @@ fn a_log_that_is_full_says_so_and_grows_no_more() {
             sink.child(LogStream::Stderr, &format!("line {n}"));
         }
     }
-    let index = lab.index(LogQuery::default());
+    let mut index = lab.index(LogQuery::default());
+    index.look(false).expect("readable");
     let kept = texts(&index, 0, 5000);
     assert_eq!((kept[0].as_str(), kept[kept.len() - 1].as_str()), ("line 0", full));
     let bytes = std::fs::metadata(lab.folder().join("load.1.log")).expect("a file").len();

@@ -15,17 +15,25 @@ pub(super) struct Changed {
     pub value: Value,
     /// Where the digest is remembered.
     key: String,
+    /// The place of the end among all commits.
+    pos: u64,
 }
 
 impl Changed {
-    /// Compares the output of a run that succeeded; `None` where its content is what it was. `owner` says whose
-    /// trigger it is.
+    /// Compares the output of a run that succeeded, whose end is at `pos` among all commits; `None` where its content
+    /// is what it was, or where a later end was compared before. `owner` says whose trigger it is.
     pub(super) async fn find(
         engine: &Engine,
         owner: &str,
         spec: &ContentTrigger,
         outputs: &Json,
+        pos: u64,
     ) -> Result<Option<Self>, Fault> {
+        let known = engine.reader().record(RecordKind::Content, owner).await?;
+        // Ends are read again after a crash.
+        if known.as_ref().is_some_and(|known| known.value["pos"].as_u64().is_some_and(|known| pos <= known)) {
+            return Ok(None);
+        }
         let Some(output) = outputs.get(spec.output.as_str()) else {
             let message = format!("the pipeline `{}` gave no output `{}`", spec.pipeline, spec.output);
             return Err(Fault::user("content.none", message).help("name one of its `outputs:`"));
@@ -43,16 +51,13 @@ impl Changed {
                 return Ok(None);
             }
         };
-        // A trigger that names something else now has seen nothing of it yet.
-        let key = format!("{owner}/{spec}");
-        let known = engine.reader().record(RecordKind::Content, &key).await?;
         let same = known.is_some_and(|record| record.value["digest"] == json!(digest));
-        Ok((!same).then_some(Self { digest, value, key }))
+        Ok((!same).then_some(Self { digest, value, key: owner.to_owned(), pos }))
     }
 
     /// Remembers it, so that the same content starts nothing again.
     pub(super) async fn remember(&self, engine: &Engine, run: RunId) -> Result<(), Fault> {
-        let value = json!({"digest": self.digest, "run": run});
+        let value = json!({"digest": self.digest, "run": run, "pos": self.pos});
         engine.reader().put_record(RecordKind::Content, &self.key, Some(value), When::Always).await?;
         Ok(())
     }

@@ -14,7 +14,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::content::Changed;
-use crate::{catalog::Catalog, desk::Desk};
+use crate::{
+    catalog::Catalog,
+    desk::{Desk, Outcome},
+};
 
 /// Where the reader of the feed has come to.
 const CURSOR: &str = "upstream";
@@ -42,6 +45,8 @@ pub struct Upstream {
 
 /// A run that ended.
 struct End<'a> {
+    /// Its place among all commits.
+    pos: u64,
     run: RunId,
     pipeline: &'a str,
     status: RunStatus,
@@ -124,7 +129,7 @@ impl Upstream {
                 if let Event::RunEnded { status, outputs, fault } = &recorded.event {
                     ended = true;
                     let (run, pipeline, fault) = (commit.run, commit.pipeline.as_str(), fault.as_ref());
-                    let end = End { run, pipeline, status: *status, outputs, fault };
+                    let end = End { pos: commit.pos, run, pipeline, status: *status, outputs, fault };
                     self.see_to(&end).await?;
                 }
             }
@@ -217,7 +222,7 @@ impl Upstream {
             ("outputs", decode(end.outputs)?),
         ]);
         let cause = Cause::Upstream { trigger, run: end.run, pipeline: end.pipeline.to_owned() };
-        self.start(plan, trigger, event, cause, &key).await
+        self.start(plan, trigger, event, cause, &key).await.map(drop)
     }
 
     async fn compared(
@@ -230,8 +235,9 @@ impl Upstream {
         if end.status != RunStatus::Succeeded || spec.pipeline.as_str() != end.pipeline {
             return Ok(());
         }
-        let owner = format!("{}/{trigger}", plan.spec.name.value);
-        let Some(changed) = Changed::find(&self.engine, &owner, spec, end.outputs).await? else { return Ok(()) };
+        let owner = owner(plan, trigger, spec);
+        let found = Changed::find(&self.engine, &owner, spec, end.outputs, end.pos).await?;
+        let Some(changed) = found else { return Ok(()) };
         let event = Value::map([
             ("run", Value::from(end.run.to_string())),
             ("pipeline", Value::from(end.pipeline)),
@@ -242,16 +248,41 @@ impl Upstream {
         let cause = Cause::Content { trigger, what: spec.to_string(), digest: changed.digest };
         // The key names the run, not the content, which may come and go.
         let key = format!("content/{owner}/{}", end.run);
-        self.start(plan, trigger, event, cause, &key).await?;
-        changed.remember(&self.engine, end.run).await
+        // What was skipped is still to be acted on.
+        if self.start(plan, trigger, event, cause, &key).await? {
+            changed.remember(&self.engine, end.run).await?;
+        }
+        Ok(())
     }
 
-    /// Starts the run of an end, unless it was started before.
-    async fn start(&self, plan: &Arc<Plan>, trigger: u32, event: Value, cause: Cause, key: &str) -> Result<(), Fault> {
+    /// Starts the run of an end, unless it was started before; whether there is one.
+    async fn start(
+        &self,
+        plan: &Arc<Plan>,
+        trigger: u32,
+        event: Value,
+        cause: Cause,
+        key: &str,
+    ) -> Result<bool, Fault> {
         if self.engine.run_of_key(key).await?.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(key)).await?;
-        self.desk.start(prepared, None).await.map(drop)
+        let outcome = self.desk.start(prepared, None).await?;
+        if let Outcome::Skipped { group, .. } = &outcome {
+            tracing::warn!(pipeline = %plan.spec.name.value, key, group, "a run was skipped, because its group is full");
+        }
+        Ok(!matches!(outcome, Outcome::Skipped { .. }))
     }
+}
+
+/// Names a trigger by what it says, not by its place: another before it changes nothing. Of several that say the same,
+/// the second is `#1`.
+fn owner(plan: &Plan, trigger: u32, spec: &ContentTrigger) -> String {
+    let same = |other: &TriggerSpec| {
+        matches!(other, TriggerSpec::Content(other)
+            if other.form == spec.form && other.pipeline == spec.pipeline && other.output == spec.output)
+    };
+    let before = triggers_of(plan).filter(|(number, other)| *number < trigger && same(other)).count();
+    format!("{}/{}/{spec}#{before}", plan.spec.name.value, spec.form.key())
 }
