@@ -96,3 +96,28 @@ async fn late(place: &Place) -> Vec<(String, Json)> {
     let late = overview["late"].as_array().expect("a list").clone();
     late.iter().map(|late| (text(&late["pipeline"]), late["status"].clone())).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_a_schedule_did_not_have_are_not_late() {
+    let start = chrono::DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+    let clock = Arc::new(ManualClock::new(start.into()));
+    let text = |cron: &str| nightly("copy").replace("0 2 * * *", cron);
+    let place = Place::with(Setup { clock: clock.clone(), ..Setup::default() }, &[&text("0 0 1 1 *")]).await;
+    let store = place.service.engine().reader();
+    let looked = async || store.record(RecordKind::Cursor, "late/copy/0").await.expect("a state");
+    let changed = async |before: Option<Json>| {
+        within("the schedule is seen", async {
+            while looked().await.map(|record| record.value) == before {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        looked().await.map(|record| record.value)
+    };
+    let first = changed(None).await;
+    clock.set((start + TimeDelta::days(3)).into());
+    std::fs::write(place.folder.path().join("p0.yaml"), text("0 2 * * *")).expect("a file");
+    place.service.reload("test").await;
+    changed(first).await;
+    assert_eq!(late(&place).await, []);
+}

@@ -8,7 +8,7 @@ use millwork_engine::{
     Engine, Tick,
     data::Value,
     graph::Plan,
-    model::{Blame, Clock, Fault, RunId, RunStatus, Timestamp, event::Cause},
+    model::{Blame, Clock, Digest, Fault, RunId, RunStatus, Timestamp, event::Cause},
     schedule::{Calendar, FinishBy},
     spec::{TriggerSpec, UpstreamStatus},
     store::{RecordKind, When},
@@ -46,9 +46,12 @@ pub struct Lateness {
 }
 
 /// How far the times of a schedule were looked at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Looked {
     upto: Timestamp,
+    /// Of what the schedule says. Where it says something else, times begin anew, as they do for the ticker.
+    spec: Digest,
+    #[serde(skip)]
     paused: bool,
 }
 
@@ -104,13 +107,14 @@ impl Late {
             let Some(by) = view.spec.finish_by else { continue };
             let key = (view.pipeline.clone(), view.schedule);
             let record = format!("late/{}/{}", view.pipeline, view.schedule);
-            let Looked { upto, paused } = match self.looked.get(&key) {
+            let spec = view.record.spec;
+            let Looked { upto, paused, .. } = match self.looked.get(&key).filter(|looked| looked.spec == spec) {
                 Some(looked) => *looked,
-                None => self.known(&record, now).await?,
+                None => self.known(&record, spec, now).await?,
             };
             if view.record.paused_by.is_some() {
                 // Times that a pause leaves out are not late.
-                self.looked.insert(key, Looked { upto: now, paused: true });
+                self.looked.insert(key, Looked { upto: now, spec, paused: true });
                 continue;
             }
             let overdue = Overdue::at(&view.spec.calendar, by, upto, now);
@@ -118,27 +122,30 @@ impl Late {
                 self.look_at(&view, *at, *deadline).await?;
             }
             let upto_now = overdue.times.back().map_or(upto, |(at, _)| *at);
+            let looked = Looked { upto: upto_now, spec, paused: false };
             if upto_now != upto || paused {
-                self.remember(&record, upto_now).await?;
+                self.remember(&record, looked).await?;
             }
-            self.looked.insert(key, Looked { upto: upto_now, paused: false });
+            self.looked.insert(key, looked);
             wake = [wake, overdue.next].into_iter().flatten().min();
         }
         Ok(wake)
     }
 
-    /// Times before this key was first seen are nobody's concern.
-    async fn known(&self, record: &str, now: Timestamp) -> Result<Looked, Fault> {
+    /// Times before a schedule was first seen as it is are nobody's concern.
+    async fn known(&self, record: &str, spec: Digest, now: Timestamp) -> Result<Looked, Fault> {
         let found = self.engine.reader().record(RecordKind::Cursor, record).await?;
-        let upto = found.and_then(|found| serde_json::from_value(found.value).ok());
-        if upto.is_none() {
-            self.remember(record, now).await?;
+        let known = found.and_then(|found| serde_json::from_value::<Looked>(found.value).ok());
+        if let Some(known) = known.filter(|known| known.spec == spec) {
+            return Ok(known);
         }
-        Ok(Looked { upto: upto.unwrap_or(now), paused: false })
+        let looked = Looked { upto: now, spec, paused: false };
+        self.remember(record, looked).await?;
+        Ok(looked)
     }
 
-    async fn remember(&self, record: &str, upto: Timestamp) -> Result<(), Fault> {
-        self.engine.reader().put_record(RecordKind::Cursor, record, Some(json!(upto)), When::Always).await?;
+    async fn remember(&self, record: &str, looked: Looked) -> Result<(), Fault> {
+        self.engine.reader().put_record(RecordKind::Cursor, record, Some(json!(looked)), When::Always).await?;
         Ok(())
     }
 
