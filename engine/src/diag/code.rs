@@ -175,6 +175,8 @@ codes! {
         "A step that waits for an answer parks, and items of a fan-out cannot park one by one: nobody could tell which of a thousand questions is meant.\n\nRemedy: ask once, in a step before the fan-out or after it. Waits for a time and for sub-pipelines may stand inside `for_each`.";
     NotAllowed = "G0011" Error "the workspace does not allow it"
         "`millwork.yaml` may limit what its pipelines use: `allow_steps` lists kinds of steps, `permissions` is the most that a pipeline may be granted.\n\n  allow_steps: [table.read, sql, table.write]\n  permissions: {files: [data, \"out:rw\"], secrets: [DB_PASSWORD]}\n\nRemedy: use what is allowed, or have the workspace allow more.";
+    TriggerSelf = "G0012" Error "a pipeline that starts itself"
+        "A run whose end starts the same pipeline again never comes to an end. A step that is to be tried again has `retry:`; what is to be repeated has a schedule; what comes after a failure stands in `on_failure:`. `status: late` may name the pipeline itself.";
     NeverRuns = "L0001" Warning "a step that can never run"
         "Its condition is false whatever happens: it is constant, contradicts itself, or asks for the failure of steps when it needs none. A branch that looks alive and is dead hides a mistake.\n\nRemedy: mend the condition, or remove the step.";
     AlwaysTrue = "L0002" Warning "a condition that is always true"
@@ -185,6 +187,10 @@ codes! {
         "No expression refers to `inputs.NAME`. Remove the input, or use it.";
     UnusedSecret = "L0005" Warning "a secret that nothing reads"
         "No expression refers to `secrets.NAME`. Remove it, so that the pipeline asks for no more than it needs.";
+    TriggerUnknown = "L0006" Warning "a trigger on something that is not here"
+        "`on.pipeline`, `on.table` and `on.artifact` name another pipeline that is served from the same folder, and the last two one of its `outputs:`. What is not there never ends and never changes, so that the trigger starts nothing.";
+    TriggerLoop = "L0007" Warning "pipelines that start one another in a circle"
+        "The end of each of these pipelines starts the next, and the end of the last starts the first, again and again. A circle by `on.table` or `on.artifact` ends when nothing changes any more, one by `on.pipeline` with different statuses may end; after a hundred starts in a row the next one is refused (`trigger.loop`).";
 
     SqlSyntax = "T0101" Error "the query is not SQL"
         "The text of a `sql` step breaks the grammar. The message says what was expected and what was found there; often the mistake stands just before: a missing comma, a keyword used as a name (quote it: \"order\"), an unclosed bracket.";

@@ -1,5 +1,6 @@
 //! Layer 4: from a [`PipelineSpec`](crate::spec::PipelineSpec) and the registry to a checked plan.
 
+mod across;
 mod build;
 mod bundle;
 mod check;
@@ -27,6 +28,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use across::triggers_across;
 pub use bundle::Bundle;
 pub use check::{check, check_text};
 pub use draw::{Drawing, draw};

@@ -8,7 +8,9 @@ use super::{
 use crate::{
     data::{TableType, Type},
     diag::{Code, Diagnostic},
-    spec::{ContentForm, PipelineSpec, TriggerInputs, TriggerSpec, UpstreamStatus},
+    spec::{
+        ContentForm, PipelineSpec, TriggerInputs, TriggerSpec, UpstreamName, UpstreamStatus, UpstreamTrigger,
+    },
     step::conform,
 };
 
@@ -94,6 +96,14 @@ pub(super) fn convert(spec: &mut PipelineSpec, problems: &mut Vec<Diagnostic>) {
 /// Names, types, and inputs that would be missing.
 pub(super) fn check(world: &World<'_>, found: &mut Findings) {
     for trigger in &world.spec.triggers {
+        if let TriggerSpec::Pipeline(UpstreamTrigger { name: UpstreamName::Named(name), status, .. }) = &trigger.value
+            && *status != UpstreamStatus::Late
+            && name.value.as_str() == world.spec.name.value.as_str()
+        {
+            let message = format!("`{}` would start itself, again and again", name.value);
+            let problem = Diagnostic::new(Code::TriggerSelf, name.span, message);
+            found.problems.push(problem.help("name another pipeline; `retry:`, `on_failure:` or a schedule repeat work"));
+        }
         let Some(inputs) = inputs_of(&trigger.value) else { continue };
         for (name, template) in inputs {
             let Some(input) = world.spec.inputs.get(name) else {

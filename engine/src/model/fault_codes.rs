@@ -269,6 +269,7 @@ pages! {
     "token.exists" User "A living token has that name: choose another name, or revoke that token first.";
     "token.none" User "There is no such token, or it is revoked: `millwork token list` shows those there are.";
     "token.text" Internal "The text of a new token contradicts itself, or was drawn twice.";
+    "trigger.loop" User "Pipelines start one another in a circle that does not come to an end.";
     "trigger.none" User "The pipeline has no trigger of that number: it was changed meanwhile.";
     "type.mismatch" User "A value has another type than the one expected.";
     "value.missing" Internal "A value that an expression reads was not loaded.";

@@ -1,10 +1,13 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use chrono::{Days, NaiveTime};
 use chrono_tz::Tz;
 
 use super::civil::{Civil, on_the_wall};
-use crate::model::{Timestamp, units::parse_duration};
+use crate::model::{
+    Timestamp,
+    units::{parse_duration, show_duration},
+};
 
 /// `finish_by:` of a schedule: by when the run of a time must have succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,7 @@ impl FinishBy {
         match parse_duration(text) {
             Ok(time) if time.is_zero() => Err("nothing is finished after no time".to_owned()),
             Ok(time) => Ok(Self::After(time)),
-            Err(error) => Err(format!("`{text}` {error}; write a time of the day (`06:00`) or a duration (`4h`)")),
+            Err(error) => Err(format!("`{text}` {error}; or a time of the day, such as `06:00`")),
         }
     }
 
@@ -42,6 +45,16 @@ impl FinishBy {
             Civil::Once(at) | Civil::Gap(at) | Civil::Twice(at, _) => Timestamp::from(at),
         });
         moments.find(|at| *at > tick).unwrap_or(tick)
+    }
+}
+
+impl fmt::Display for FinishBy {
+    /// As `finish_by:` takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clock(clock) => write!(f, "{}", clock.format("%H:%M")),
+            Self::After(time) => f.write_str(&show_duration(*time)),
+        }
     }
 }
 
@@ -80,6 +93,9 @@ mod tests {
     fn so_long_after_the_time() {
         let four = FinishBy::parse("4h").expect("a duration");
         assert_eq!(four.deadline(at("2026-11-28T02:00:00Z"), chrono_tz::UTC), at("2026-11-28T06:00:00Z"));
+        for text in ["06:00", "4h", "30s"] {
+            assert_eq!(FinishBy::parse(text).map(|by| by.to_string()).as_deref(), Ok(text));
+        }
         for bad in ["", "6", "25:00", "06:00:00", "soon", "0s"] {
             assert!(FinishBy::parse(bad).is_err(), "{bad}");
         }

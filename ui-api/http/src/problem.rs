@@ -128,13 +128,20 @@ impl From<Fault> for Problem {
             "run.owned" | "run.ended" | "run.succeeded" | "run.skipped" | "answer.given" | "answer.none"
             | "answer.stale" | "rerun.running" | "token.taken" => StatusCode::CONFLICT,
             "hook.signature" | "hook.time" => StatusCode::UNAUTHORIZED,
+            "auth.quota" => StatusCode::TOO_MANY_REQUESTS,
             _ => match fault.blame {
                 Blame::User => StatusCode::UNPROCESSABLE_ENTITY,
                 Blame::External => StatusCode::SERVICE_UNAVAILABLE,
                 Blame::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             },
         };
-        Self::new(status, fault)
+        let retry_after = match fault.retry {
+            Retry::AfterMillis(millis) if status == StatusCode::TOO_MANY_REQUESTS => Some(millis.div_ceil(1000).max(1)),
+            _ => None,
+        };
+        let mut problem = Self::new(status, fault);
+        problem.0.retry_after = retry_after;
+        problem
     }
 }
 
@@ -150,7 +157,7 @@ impl From<Denied> for Problem {
             Denied::Unauthenticated | Denied::Expired | Denied::Revoked => (StatusCode::UNAUTHORIZED, None),
             Denied::Forbidden { .. } | Denied::Csrf => (StatusCode::FORBIDDEN, None),
             Denied::Hidden => (StatusCode::NOT_FOUND, None),
-            Denied::Throttled { retry_after } | Denied::Quota { retry_after } => {
+            Denied::Throttled { retry_after } | Denied::Quota { retry_after, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))
             }
             Denied::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),

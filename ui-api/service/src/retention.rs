@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use millwork_engine::{
     Engine, Keep,
-    model::{Clock, Fault, Timestamp},
-    store::{RecordKind, When},
+    model::{Clock, Fault},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::ticker::Late;
 
 /// How often it is looked for what is too old.
 const EVERY: Duration = Duration::from_hours(1);
@@ -41,22 +42,9 @@ impl Retention {
 
     async fn once(&self) -> Result<u64, Fault> {
         let report = self.engine.gc(self.keep, false).await?;
-        self.forget_notices(self.clock.now().before(self.keep.runs)).await?;
+        // Notices go with the runs that they are about.
+        let before = self.clock.now().before(self.keep.runs);
+        while Late::forget(&self.engine, before, PAGE).await? {}
         Ok(report.runs)
-    }
-
-    /// Notices go with the runs that they are about. Their keys begin with their times.
-    async fn forget_notices(&self, before: Timestamp) -> Result<(), Fault> {
-        let (store, end) = (self.engine.reader(), before.as_micros().to_string());
-        loop {
-            let page = store.records(RecordKind::Notice, "", None, PAGE).await?;
-            let old: Vec<_> = page.into_iter().filter(|record| record.key < end).collect();
-            for record in &old {
-                store.put_record(RecordKind::Notice, &record.key, None, When::Always).await?;
-            }
-            if old.len() < PAGE as usize {
-                return Ok(());
-            }
-        }
     }
 }

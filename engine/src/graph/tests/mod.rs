@@ -1,3 +1,4 @@
+mod across;
 mod by_hand;
 mod kinds;
 mod lines;

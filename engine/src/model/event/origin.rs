@@ -90,6 +90,9 @@ pub enum Cause {
         what: String,
         /// Its content now.
         digest: Digest,
+        /// The run that gave it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
     },
     /// `runs rerun` of an earlier run.
     Rerun {

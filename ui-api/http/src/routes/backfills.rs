@@ -96,7 +96,8 @@ impl BackfillView {
     }
 }
 
-/// Runs the times of a schedule that lie in a range and have no run yet. It goes on across restarts.
+/// Runs the times of a schedule that lie in a range and have no run yet. It goes on across restarts. All its times count
+/// in a token's `runs_per_day` when it begins.
 #[utoipa::path(post, path = "/pipelines/{name}/schedules/{index}/backfill", tag = "schedules", params(("name" = String, Path, description = "the pipeline"), ("index" = u32, Path, description = "which, from 0")), request_body = BackfillRequest, responses((status = 200, body = BackfillBegun, description = "what would run"), (status = 202, body = BackfillBegun, description = "it has begun"), Refusals), security(("token" = ["operator"])))]
 pub(crate) async fn begin(
     State(app): State<App>,
@@ -131,7 +132,9 @@ pub(crate) async fn begin(
     }
     let id = backfill.id.clone();
     let detail = json!({"id": id, "from": time(backfill.from), "to": time(backfill.to), "times": times.len()});
-    service.backfill(backfill, service.tasks()).await?;
+    let runs = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    let begun = Box::pin(async { Ok::<_, Problem>(service.backfill(backfill, service.tasks()).await?) });
+    service.quotas().counted(caller.principal(), runs, begun, |()| runs).await?;
     service.audit().record(caller.name(), Action::ScheduleBackfill, &format!("{name}/{index}"), detail).await?;
     Ok((StatusCode::ACCEPTED, Json(BackfillBegun { times, id: Some(id) })))
 }

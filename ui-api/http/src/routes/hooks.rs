@@ -78,7 +78,10 @@ pub(crate) async fn receive_hook(
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
     let body = body.map_err(|rejection| Problem::rejected(rejection.status(), rejection.body_text()))?;
-    let trusted = matches!(&asker, Asker::Known(principal) if may_start(&app, principal, &path, &method));
+    let trusted = match &asker {
+        Asker::Known(principal) if may_start(&app, principal, &path, &method) => Some(principal.clone()),
+        _ => None,
+    };
     let request = Request {
         path: path.clone(),
         method: method.as_str().to_owned(),

@@ -40,7 +40,7 @@ pub(crate) struct Overview {
     waiting_runs: Vec<RunView>,
     /// The next times of schedules.
     next: Vec<NextTick>,
-    /// Times of schedules in the last day whose runs have not succeeded by their `finish_by`, and not yet since.
+    /// Runs that should have succeeded in the last day by their `finish_by` and have not yet: the newest 20.
     late: Vec<LateView>,
     /// Questions that wait for an answer.
     approvals: usize,
@@ -131,9 +131,9 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller<Read>) -> Answer
 async fn late(app: &App, caller: &Caller<Read>) -> Answer<Vec<LateView>> {
     let service = app.service();
     let since = service.now().before(Duration::from_hours(24));
-    let late = Late::open(service.engine(), since).await?;
-    let seen = late.into_iter().filter(|late| caller.sees(&late.pipeline)).take(20);
-    Ok(seen
+    let late = Late::open(service.engine(), since, 20, |pipeline| caller.sees(pipeline)).await?;
+    Ok(late
+        .into_iter()
         .map(|late| LateView {
             pipeline: late.pipeline,
             index: late.schedule,

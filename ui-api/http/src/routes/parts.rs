@@ -1,6 +1,7 @@
 //! Parts of a run that may be long: its graph and its steps.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
+use millwork_engine::model::StepStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -10,7 +11,7 @@ use crate::{
     etag::{of_version, tagged_as},
     guard::{Caller, Read},
     problem::{Answer, Path, Problem, Query, Refusals},
-    views::{PlanView, StepView, word},
+    views::{PlanView, StepView},
 };
 
 /// The graph of a run, as it was frozen. It is that of the run's revision, and never changes.
@@ -26,11 +27,14 @@ pub(crate) async fn plan(
     Ok(tagged_as(&headers, of_version(&stored.revision), || PlanView::new(&plan)))
 }
 
+/// Words of `status`.
+const STATUSES: &str = "pending, ready, running, waiting, succeeded, failed, skipped, cancelled";
+
 /// Which steps.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
-    /// Only those in this state.
+    /// Only those in one of these states, separated by commas.
     status: Option<String>,
     /// How many at most, 1 to 5,000; 1,000 unless given.
     #[param(minimum = 1, maximum = 5000)]
@@ -65,14 +69,24 @@ pub(crate) async fn steps(
         cursor.parse::<usize>().map_err(|_| Problem::bad(format!("`{cursor}` is no cursor of this list")))
     });
     let from = from.transpose()?.unwrap_or(0);
+    let statuses = statuses(which.status.as_deref().unwrap_or_default())?;
     let look = app.service().engine().look(stored.id).await?;
     let seq = look.state.seq();
     Ok(tagged_as(&headers, of_version(&seq), || {
-        let fits = |status: &str| which.status.as_deref().is_none_or(|wanted| wanted == status);
+        let fits = |status: &StepStatus| statuses.is_empty() || statuses.contains(status);
         let steps = look.plan.nodes.iter().zip(&look.facts).skip(from);
-        let mut steps = steps.filter(|(_, facts)| fits(&word(facts.status)));
+        let mut steps = steps.filter(|(_, facts)| fits(&facts.status));
         let items = steps.by_ref().take(limit).map(|(node, facts)| StepView::new(&look, node, facts)).collect();
         let next = steps.next().map(|(node, _)| node.ix.0.to_string());
         StepsPage { items, next, seq }
     }))
+}
+
+fn statuses(list: &str) -> Answer<Vec<StepStatus>> {
+    let words = list.split(',').filter(|word| !word.is_empty());
+    let status = |word: &str| {
+        serde_json::from_value::<StepStatus>(serde_json::json!(word))
+            .map_err(|_| Problem::bad(format!("`{word}` is no state of a step: {STATUSES}")))
+    };
+    words.map(status).collect()
 }

@@ -124,7 +124,7 @@ pub(crate) async fn start(
     let cause = Cause::Api { who: caller.name().to_owned() };
     let prepared = service.engine().prepare(plan, run, cause, key.as_deref()).await?;
     let started = Box::pin(async { Ok::<_, Problem>(service.start(prepared).await?) });
-    let (id, new) = service.quotas().counted(caller.principal(), started).await?;
+    let (id, new) = service.quotas().counted(caller.principal(), 1, started, |(_, new)| u32::from(*new)).await?;
     if !new {
         return again(&app, caller.name(), id, asked).await;
     }
@@ -383,7 +383,7 @@ pub(crate) async fn rerun(
     let service = app.service();
     let plan = edited(&app, &stored.pipeline, request.edited).await?;
     let started = Box::pin(async { Ok::<_, Problem>(service.engine().rerun(stored.id, &request.from, plan).await?) });
-    let handle = service.quotas().counted(caller.principal(), started).await?;
+    let handle = service.quotas().counted(caller.principal(), 1, started, |_| 1).await?;
     let new = service.desk().adopt(handle, &stored.pipeline);
     let detail = json!({"of": id, "from": request.from, "edited": request.edited});
     service.audit().record(caller.name(), Action::RunRerun, &new.to_string(), detail).await?;

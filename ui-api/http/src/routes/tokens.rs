@@ -91,7 +91,7 @@ pub(crate) struct TokenRequest {
     expires_in_s: Option<u64>,
     /// Requests a minute that it is good for; any number unless given.
     per_minute: Option<u32>,
-    /// Runs a day (UTC) that it may start: by `runs`, `call` and reruns; any number unless given.
+    /// Runs a day (UTC) that it may start, however: also by hooks that it opens and by backfills; any number unless given.
     runs_per_day: Option<u32>,
 }
 

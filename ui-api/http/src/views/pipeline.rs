@@ -372,6 +372,8 @@ pub(crate) struct ScheduleOut {
     pub catchup: &'static str,
     /// `skip`, `queue`, `cancel` or `allow`.
     pub overlap: String,
+    /// By when its runs should have succeeded: a time of the day, or so long after their times.
+    pub finish_by: Option<String>,
     /// Whether it is paused.
     pub paused: bool,
     /// By whom.
@@ -417,6 +419,7 @@ impl ScheduleOut {
                 Catchup::All { .. } => "all",
             },
             overlap: format!("{:?}", view.spec.overlap).to_lowercase(),
+            finish_by: view.spec.finish_by.map(|by| by.to_string()),
             paused,
             paused_by: view.record.paused_by.clone(),
             next,

@@ -95,7 +95,7 @@ impl From<&Cause> for CauseView {
             Cause::File { path, .. } => ("file", format!("{path} arrived"), None),
             Cause::Upstream { run, pipeline, .. } => ("pipeline", format!("{run} of {pipeline} ended"), Some(*run)),
             Cause::Late { pipeline, at, run, .. } => ("late", format!("{pipeline} of {at} is late"), *run),
-            Cause::Content { what, .. } => ("content", format!("{what} changed"), None),
+            Cause::Content { what, run, .. } => ("content", format!("{what} changed"), *run),
             Cause::Rerun { of, from } => ("rerun", format!("{of} again from {from} on"), Some(*of)),
         };
         Self { kind, text, run: run.map(|run| run.to_string()) }

@@ -183,6 +183,71 @@ async fn pipelines_are_read_again_when_they_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_yaml_for_a_while_keeps_its_pipeline() {
+    let hooked = ECHO.replace("\ninputs", "\non: {webhook: {path: /echo}}\ninputs");
+    let place = Place::open(&[&hooked]).await;
+    let path = place.folder.path().join("p0.yaml");
+    fs::write(&path, format!("{hooked}\n  : [")).expect("a file");
+    place.service.reload("test").await;
+    assert_eq!(place.good("/pipelines/echo").await["state"], "broken");
+    assert_eq!(each(&place.good("/pipelines").await["items"], "name"), ["echo"]);
+    // What starts by itself goes on as it was.
+    let started = Answer::of(place.bare(Method::POST, "/hooks/echo").json(&json!({}))).await;
+    let run = text(&started.of_status(StatusCode::ACCEPTED)["runs"][0]["run"]);
+    assert_eq!(place.ended(&run).await["status"], "succeeded");
+    fs::write(&path, ECHO.replace("name: echo", "name: other")).expect("a file");
+    place.service.reload("test").await;
+    assert_eq!(each(&place.good("/pipelines").await["items"], "name"), ["other"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_pipelines_start_one_another_is_looked_at() {
+    let on = |name: &str, other: &str| {
+        let text = ECHO.replace("name: echo", &format!("name: {name}"));
+        text.replace("\ninputs", &format!("\non: {{pipeline: {{name: {other}}}}}\ninputs"))
+    };
+    let last = ECHO.replace("name: echo", "name: last");
+    let place = Place::open(&[&on("a", "b"), &on("c", "a"), &last, &on("then", "last")]).await;
+    let codes = async |name: &str| {
+        let check = place.good(&format!("/pipelines/{name}/check")).await;
+        assert_eq!(check["ok"], true, "warnings keep nothing from being started");
+        each(&check["diagnostics"], "code")
+    };
+    assert_eq!((codes("a").await, codes("c").await), (vec!["L0006".to_owned()], vec![]));
+    fs::write(place.folder.path().join("b.yaml"), on("b", "c")).expect("a file");
+    place.service.reload("test").await;
+    for name in ["a", "b", "c"] {
+        assert_eq!(codes(name).await, ["L0007"]);
+    }
+    // They start one another, but not for ever.
+    let mut stream = place.stream("/events", None).await;
+    place.start("a", json!({})).await;
+    let mut ended = 0;
+    while ended < 101 {
+        let event = stream.next().await.expect("a stream without an end");
+        ended += usize::from(event.name == "run" && event.data["status"] == "succeeded");
+    }
+    // Ends are seen in their order: when this one has led to something, so has the last of the others.
+    place.start("last", json!({})).await;
+    loop {
+        let event = stream.next().await.expect("a stream without an end");
+        if event.data["pipeline"] == "then" {
+            break;
+        }
+    }
+    let mut runs = 0;
+    for name in ["a", "b", "c"] {
+        let page = place.good(&format!("/runs?pipeline={name}&limit=500")).await;
+        runs += page["items"].as_array().map_or(0, Vec::len);
+    }
+    assert_eq!(runs, 101);
+    // A file away, and the circle is no more.
+    fs::remove_file(place.folder.path().join("b.yaml")).expect("removed");
+    place.service.reload("test").await;
+    assert_eq!((codes("a").await, codes("c").await), (vec!["L0006".to_owned()], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn questions_are_answered_once() {
     let asks = "version: 1\nname: asks\nsteps:\n  - id: review\n    uses: approval\n    \
                 with: {prompt: Go?, form: {note: {type: string, description: why}}}\n\

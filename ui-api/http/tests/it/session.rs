@@ -7,7 +7,7 @@ use millwork_service::auth::{NewToken, Role};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value as Json, json};
 
-use crate::place::{Answer, ECHO, Place, Setup, text};
+use crate::place::{Answer, ECHO, Place, Setup, gated, text};
 
 /// A place whose time stands still.
 async fn still() -> (Place, Arc<ManualClock>) {
@@ -161,4 +161,53 @@ async fn a_quota_is_of_a_day() {
     }
     clock.advance(Duration::from_hours(24));
     assert_eq!(start("/runs", run).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_counts_whatever_starts_runs() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let texts = [
+        gated("skips", "concurrency: {group: skips, limit: 1, on_conflict: skip}\non: {webhook: {path: /skips}}"),
+        gated("nightly", "on: {schedule: {cron: '0 2 * * *', timezone: UTC}}"),
+        ECHO.replace("\ninputs", "\non: {webhook: {path: /echo}}\ninputs"),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let place = Place::with(Setup { clock: clock.clone(), ..Setup::default() }, &texts).await;
+    let new = NewToken { runs_per_day: Some(6), ..NewToken::new("ci", Role::Operator) };
+    let token = place.new_token(new).await;
+    place.token.set(token.clone()).expect("closed once");
+    let hook = async |path: &str, id: &str| {
+        let request = place.bare(Method::POST, &format!("/hooks/{path}")).bearer_auth(&token);
+        Answer::of(request.header("webhook-id", id)).await
+    };
+    // A new delivery counts, one that comes again does not.
+    hook("echo", "1").await.of_status(StatusCode::ACCEPTED);
+    hook("echo", "1").await.of_status(StatusCode::OK);
+    // What a full group skips does not count, whoever asks.
+    let held = place.start("skips", json!({})).await;
+    place.is(&held, "running").await;
+    for n in 0..5 {
+        assert_eq!(hook("skips", &n.to_string()).await.of_status(StatusCode::ACCEPTED)["runs"][0]["run"], Json::Null);
+        place.post("/pipelines/skips/call", json!({})).await.refused(409, "run.skipped");
+    }
+    // A backfill counts whole, and does not begin where there is no room for all of it.
+    let backfill = async |days: u32, dry: bool| {
+        let to = format!("2026-01-{:02}T00:00:00Z", 1 + days);
+        let range = json!({"from": "2026-01-01T00:00:00Z", "to": to, "dry_run": dry});
+        place.post("/pipelines/nightly/schedules/0/backfill", range).await
+    };
+    let refused = backfill(5, false).await;
+    refused.refused(429, "auth.quota");
+    assert!(text(&refused.json()["detail"]).contains("6 runs a day, of which 4 are left"), "{refused}");
+    backfill(5, true).await.of_status(StatusCode::OK);
+    backfill(3, false).await.of_status(StatusCode::ACCEPTED);
+    place.gates.open("g");
+    let again = place.ended(&held).await;
+    let rerun = place.post(&format!("/runs/{}/rerun", text(&again["id"])), json!({"from": "stand"})).await;
+    rerun.of_status(StatusCode::CREATED);
+    let refused = hook("echo", "2").await;
+    refused.refused(429, "auth.quota");
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    clock.advance(Duration::from_hours(24));
+    hook("echo", "2").await.of_status(StatusCode::ACCEPTED);
 }

@@ -90,9 +90,13 @@ pub enum Denied {
         /// How long to wait.
         retry_after: Duration,
     },
-    /// The token has started as many runs as it may today.
-    #[error("the token has started as many runs as it may in a day; the next begins in {} s", retry_after.as_secs_f64().ceil().max(1.0))]
+    /// The token would have started more runs today than it may.
+    #[error("the token may start {limit} runs a day, of which {left} are left; the next day begins in {} s", retry_after.as_secs_f64().ceil().max(1.0))]
     Quota {
+        /// Runs of a day.
+        limit: u32,
+        /// Those that were not started yet.
+        left: u32,
         /// What is left of the day.
         retry_after: Duration,
     },
@@ -120,7 +124,7 @@ impl From<Denied> for Fault {
                 let millis = u64::try_from(retry_after.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
                 Self::user("auth.throttled", message).retry(Retry::AfterMillis(millis))
             }
-            Denied::Quota { retry_after } => {
+            Denied::Quota { retry_after, .. } => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                 Self::user("auth.quota", message)
                     .retry(Retry::AfterMillis(millis))

@@ -42,6 +42,8 @@ pub struct Entry {
     pub plan: Option<Arc<Plan>>,
     /// Whether the text as it is now can be started.
     pub standing: Standing,
+    /// How many of the diagnostics are of the file alone; the rest is how it stands among the others.
+    pub(super) own: usize,
     pub(super) stamps: Vec<(PathBuf, Stamp)>,
     pub(super) checked: Instant,
     /// Whether files of tables were looked at: what they are now is another thing than what they were then.
@@ -49,6 +51,17 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The same, with other warnings of how it stands among the others.
+    pub(super) fn among(&self, across: Vec<Diagnostic>) -> Self {
+        let diagnostics = self.diagnostics.iter().take(self.own).cloned().chain(across).collect();
+        Self { diagnostics, ..self.clone() }
+    }
+
+    /// Warnings of how it stands among the others.
+    pub(super) fn across(&self) -> &[Diagnostic] {
+        self.diagnostics.get(self.own..).unwrap_or_default()
+    }
+
     /// Errors and warnings.
     pub fn counts(&self) -> (usize, usize) {
         let errors = self.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();

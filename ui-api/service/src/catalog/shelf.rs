@@ -10,7 +10,7 @@ use std::{
 
 use millwork_engine::{
     diag::{Code, Diagnostic, Span},
-    graph::CheckedPipeline,
+    graph::{CheckedPipeline, Plan, triggers_across},
     spec,
 };
 use tokio::sync::watch;
@@ -125,6 +125,9 @@ impl Catalog {
             entries.insert(entry.name.clone(), entry);
         }
         changed.extend(before.keys().filter(|name| !entries.contains_key(*name)).cloned());
+        if !changed.is_empty() {
+            look_across(&mut entries);
+        }
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(entries);
         self.loaded.store(true, Ordering::Release);
         if !changed.is_empty() {
@@ -169,17 +172,25 @@ impl Catalog {
         let checked = self.checker.check(&shown, bytes, base);
         let named = checked.plan.as_ref().map(|plan| plan.spec.name.value.clone());
         let named = named.or_else(|| spec::read_pipeline(&checked.source).value.map(|spec| spec.name.value));
+        // A file whose name cannot be read at present is still the pipeline that it was.
+        let named = named.map(|name| name.to_string()).or_else(|| before.map(|entry| entry.name.clone()));
         let name = named.unwrap_or_else(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         let standing = if checked.plan.is_some() { Standing::Ready } else { Standing::Broken };
         let included = checked.plan.iter().flat_map(|plan| plan.bundle.files.keys()).map(|path| base.join(path));
         let stamps = included.map(|path| (path.clone(), Stamp::of(&path)));
         let stamps = std::iter::once((file.to_owned(), own)).chain(stamps).collect();
-        let last_good = before.filter(|entry| entry.name == name).and_then(|entry| entry.plan.clone());
+        let before = before.filter(|entry| entry.name == name);
+        let last_good = before.and_then(|entry| entry.plan.clone());
+        let own = checked.diagnostics.len();
+        // How it stands among the others is looked at when the folder is.
+        let across = before.filter(|_| standing == Standing::Ready).map(|entry| entry.across()).unwrap_or_default();
+        let diagnostics = checked.diagnostics.into_iter().chain(across.iter().cloned());
         Entry {
             name,
             file: file.to_owned(),
             source: checked.source,
-            diagnostics: checked.diagnostics.into(),
+            diagnostics: diagnostics.collect(),
+            own,
             plan: checked.plan.or(last_good),
             standing,
             stamps,
@@ -194,15 +205,33 @@ fn is_unchanged(entry: &Entry) -> bool {
     entry.stamps.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
 }
 
+/// Finds what is odd about how pipelines start one another.
+fn look_across(entries: &mut BTreeMap<String, Arc<Entry>>) {
+    let ready = |entry: &&Arc<Entry>| entry.standing == Standing::Ready;
+    let some: Vec<Arc<Entry>> = entries.values().filter(ready).cloned().collect();
+    let plans: Vec<&Plan> = some.iter().filter_map(|entry| entry.plan.as_deref()).collect();
+    let mut found: BTreeMap<usize, Vec<Diagnostic>> = BTreeMap::new();
+    for (at, problem) in triggers_across(&plans, |name| entries.contains_key(name)) {
+        found.entry(at).or_default().push(problem);
+    }
+    for (at, entry) in some.iter().enumerate() {
+        let across = found.remove(&at).unwrap_or_default();
+        if entry.across() != across {
+            entries.insert(entry.name.clone(), Arc::new(entry.among(across)));
+        }
+    }
+}
+
 /// A pipeline whose name another file has: it is not started, and says why.
 fn twice(second: &Entry, first: &Arc<Entry>) -> Entry {
     let message = format!("`{}` is the name of the pipeline in {} as well", second.name, first.file.display());
     let problem = Diagnostic::new(Code::DuplicateId, Span::default(), message).help("give one of the two another name");
-    let diagnostics = second.diagnostics.iter().cloned().chain([problem]);
+    let diagnostics = second.diagnostics.iter().take(second.own).cloned().chain([problem]);
     let key = second.file.file_stem().unwrap_or_default().to_string_lossy();
     Entry {
         name: format!("{}@{key}", second.name),
         diagnostics: diagnostics.collect(),
+        own: second.own + 1,
         plan: None,
         standing: Standing::Broken,
         ..second.clone()

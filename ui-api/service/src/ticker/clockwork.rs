@@ -188,7 +188,7 @@ impl Ticker {
         let mut kept = self.kept.lock().await;
         // Somebody may have paused it meanwhile, or let it go on.
         if let Some(known) = kept.get(&key) {
-            new.record.paused_by.clone_from(&known.record.paused_by);
+            new.record.paused_as(&known.record);
         }
         kept.insert(key, new);
     }
@@ -248,7 +248,7 @@ impl Ticker {
             // Somebody may have paused it meanwhile, which was recorded: it is not to be written over.
             let kept = self.kept.lock().await;
             if let Some(known) = kept.get(&(pipeline.clone(), *schedule)) {
-                record.paused_by.clone_from(&known.record.paused_by);
+                record.paused_as(&known.record);
             }
             if let Err(fault) = record::save(self.engine.reader().as_ref(), pipeline, *schedule, &record).await {
                 tracing::error!(pipeline, schedule, %fault, "how far a schedule was seen to is not recorded");
@@ -318,10 +318,7 @@ impl Ticker {
         })?;
         let now = self.clock.now();
         let mut record = known.record.clone();
-        if by.is_none() && record.paused_by.is_some() {
-            record.seen = now;
-        }
-        record.paused_by = by.map(str::to_owned);
+        record.pause(by, now);
         record::save(self.engine.reader().as_ref(), pipeline, schedule, &record).await?;
         *known = Kept { record, wake: by.is_none().then_some(now), of: known.of.clone() };
         drop(kept);

@@ -18,13 +18,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{ScheduleView, Ticker};
-use crate::{catalog::Catalog, desk::Desk};
+use super::{ScheduleView, Ticker, record};
+use crate::{
+    catalog::Catalog,
+    desk::{Desk, Outcome},
+};
 
 /// Pauses and new pipelines are noticed at least this often.
 const LOOK: Duration = Duration::from_secs(60);
 /// What could not be seen to is tried again after this.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Notices that are looked at for a list of what is late.
+const NOTICES: usize = 1000;
 /// Of times that are found late at once, after the service was down, as many of the newest are told of.
 const MOST: usize = 10;
 
@@ -51,8 +56,6 @@ struct Looked {
     upto: Timestamp,
     /// Of what the schedule says. Where it says something else, times begin anew, as they do for the ticker.
     spec: Digest,
-    #[serde(skip)]
-    paused: bool,
 }
 
 /// Finds runs that are late (`finish_by:`), notes them, and starts the pipelines that are to tell of it. Nobody is told
@@ -106,25 +109,21 @@ impl Late {
         for view in self.ticker.schedules().await {
             let Some(by) = view.spec.finish_by else { continue };
             let key = (view.pipeline.clone(), view.schedule);
-            let record = format!("late/{}/{}", view.pipeline, view.schedule);
-            let spec = view.record.spec;
-            let Looked { upto, paused, .. } = match self.looked.get(&key).filter(|looked| looked.spec == spec) {
+            let cursor = format!("late/{}/{}", view.pipeline, view.schedule);
+            // The record may still be that of what the file said before.
+            let spec = record::digest(&view.spec);
+            let Looked { upto, .. } = match self.looked.get(&key).filter(|looked| looked.spec == spec) {
                 Some(looked) => *looked,
-                None => self.known(&record, spec, now).await?,
+                None => self.known(&cursor, spec, now).await?,
             };
-            if view.record.paused_by.is_some() {
-                // Times that a pause leaves out are not late.
-                self.looked.insert(key, Looked { upto: now, spec, paused: true });
-                continue;
-            }
             let overdue = Overdue::at(&view.spec.calendar, by, upto, now);
-            for (at, deadline) in &overdue.times {
+            // Times that a pause left out are not late.
+            for (at, deadline) in overdue.times.iter().filter(|(at, _)| !view.record.was_paused(*at)) {
                 self.look_at(&view, *at, *deadline).await?;
             }
-            let upto_now = overdue.times.back().map_or(upto, |(at, _)| *at);
-            let looked = Looked { upto: upto_now, spec, paused: false };
-            if upto_now != upto || paused {
-                self.remember(&record, looked).await?;
+            let looked = Looked { upto: overdue.times.back().map_or(upto, |(at, _)| *at), spec };
+            if looked.upto != upto {
+                self.remember(&cursor, looked).await?;
             }
             self.looked.insert(key, looked);
             wake = [wake, overdue.next].into_iter().flatten().min();
@@ -133,19 +132,19 @@ impl Late {
     }
 
     /// Times before a schedule was first seen as it is are nobody's concern.
-    async fn known(&self, record: &str, spec: Digest, now: Timestamp) -> Result<Looked, Fault> {
-        let found = self.engine.reader().record(RecordKind::Cursor, record).await?;
+    async fn known(&self, cursor: &str, spec: Digest, now: Timestamp) -> Result<Looked, Fault> {
+        let found = self.engine.reader().record(RecordKind::Cursor, cursor).await?;
         let known = found.and_then(|found| serde_json::from_value::<Looked>(found.value).ok());
         if let Some(known) = known.filter(|known| known.spec == spec) {
             return Ok(known);
         }
-        let looked = Looked { upto: now, spec, paused: false };
-        self.remember(record, looked).await?;
+        let looked = Looked { upto: now, spec };
+        self.remember(cursor, looked).await?;
         Ok(looked)
     }
 
-    async fn remember(&self, record: &str, looked: Looked) -> Result<(), Fault> {
-        self.engine.reader().put_record(RecordKind::Cursor, record, Some(json!(looked)), When::Always).await?;
+    async fn remember(&self, cursor: &str, looked: Looked) -> Result<(), Fault> {
+        self.engine.reader().put_record(RecordKind::Cursor, cursor, Some(json!(looked)), When::Always).await?;
         Ok(())
     }
 
@@ -164,7 +163,7 @@ impl Late {
         tracing::error!(pipeline, schedule, %at, %by, run = run.map(tracing::field::display), "a run is late");
         self.tell(&late).await?;
         let notice = serde_json::to_value(&late).map_err(|e| Fault::internal("late.record", e.to_string()))?;
-        let key = format!("{}/{pipeline}/{schedule}", at.as_micros());
+        let key = format!("{}/{pipeline}/{schedule}/{}", newest_first(by), at.as_micros());
         self.engine.reader().put_record(RecordKind::Notice, &key, Some(notice), When::Absent).await?;
         Ok(())
     }
@@ -206,20 +205,37 @@ impl Late {
         ]);
         let cause = Cause::Late { trigger, pipeline: pipeline.clone(), schedule: *schedule, at: *at, run: *run };
         let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await?;
-        self.desk.start(prepared, None).await.map(drop)
+        if let Outcome::Skipped { group, .. } = self.desk.start(prepared, None).await? {
+            let of = plan.spec.name.value.as_str();
+            tracing::error!(pipeline = of, late = pipeline, group, "nobody is told, because its group is full");
+        }
+        Ok(())
     }
 
-    /// What was found late since a moment and has not succeeded yet, newest first, with how each stands now.
-    pub async fn open(engine: &Engine, since: Timestamp) -> Result<Vec<Lateness>, Fault> {
+    /// What was to be done after a moment, was late, and has not succeeded yet: the newest first, at most so many, with
+    /// how each stands now. `sees` says whose pipelines count.
+    pub async fn open(
+        engine: &Engine,
+        since: Timestamp,
+        most: usize,
+        sees: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Lateness>, Fault> {
         let store = engine.reader();
-        let mut open = Vec::new();
-        let mut after = since.as_micros().to_string();
+        let (mut open, mut looked) = (Vec::new(), 0);
+        let mut after = None;
         loop {
-            let page = store.records(RecordKind::Notice, "", Some(&after), 200).await?;
-            let Some(last) = page.last() else { break };
-            after.clone_from(&last.key);
+            let page = store.records(RecordKind::Notice, LATE, after.as_deref(), 100).await?;
+            let Some(last) = page.last() else { return Ok(open) };
+            after = Some(last.key.clone());
             for record in page {
+                looked += 1;
                 let Ok(mut late) = serde_json::from_value::<Lateness>(record.value) else { continue };
+                if open.len() >= most || looked > NOTICES || late.by <= since {
+                    return Ok(open);
+                }
+                if !sees(&late.pipeline) {
+                    continue;
+                }
                 let tick = Tick { schedule: late.schedule, at: late.at, again: None };
                 late.run = store.run_of_key(&tick.key(&late.pipeline)).await?;
                 late.status = match late.run {
@@ -231,9 +247,25 @@ impl Late {
                 }
             }
         }
-        open.reverse();
-        Ok(open)
     }
+
+    /// Forgets what was to be done before a moment, so many notices at once; whether there may be more.
+    pub(crate) async fn forget(engine: &Engine, before: Timestamp, page: u32) -> Result<bool, Fault> {
+        let store = engine.reader();
+        let old = store.records(RecordKind::Notice, LATE, Some(&newest_first(before)), page).await?;
+        for record in &old {
+            store.put_record(RecordKind::Notice, &record.key, None, When::Always).await?;
+        }
+        Ok(old.len() >= page as usize)
+    }
+}
+
+/// Where notices of late runs are kept.
+const LATE: &str = "late/";
+
+/// The begin of a notice's key, by the time when its run should have succeeded: later ones come first.
+fn newest_first(by: Timestamp) -> String {
+    format!("{LATE}{:020}", i64::MAX.abs_diff(by.as_micros()))
 }
 
 /// Times whose runs should have succeeded by now, and when the next one should.

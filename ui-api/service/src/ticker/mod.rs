@@ -8,4 +8,4 @@ mod record;
 pub use clockwork::{ScheduleView, Ticker};
 pub use due::{Due, delay};
 pub use late::{Late, Lateness};
-pub use record::{LastTick, ScheduleRecord};
+pub use record::{LastTick, Pause, ScheduleRecord};

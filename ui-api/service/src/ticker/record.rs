@@ -15,9 +15,57 @@ pub struct ScheduleRecord {
     /// Who paused it, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_by: Option<String>,
+    /// The newest times in which it was paused, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// The last time that came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastTick>,
+}
+
+/// A time in which a schedule was paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Its begin.
+    pub from: Timestamp,
+    /// Its end, if it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+}
+
+/// Pauses that are remembered of one schedule.
+const PAUSES: usize = 50;
+
+impl ScheduleRecord {
+    /// Pauses it for somebody, or lets it go on: times meanwhile are lost.
+    pub(super) fn pause(&mut self, by: Option<&str>, now: Timestamp) {
+        match (&self.paused_by, by) {
+            (None, Some(_)) => {
+                self.pauses.push(Pause { from: now, to: None });
+                let many = self.pauses.len().saturating_sub(PAUSES);
+                self.pauses.drain(..many);
+            }
+            (Some(_), None) => {
+                self.seen = now;
+                if let Some(last) = self.pauses.last_mut() {
+                    last.to.get_or_insert(now);
+                }
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        self.paused_by = by.map(str::to_owned);
+    }
+
+    /// Takes over whether it is paused: somebody may have changed that while times were seen to.
+    pub(super) fn paused_as(&mut self, other: &Self) {
+        self.paused_by.clone_from(&other.paused_by);
+        self.pauses.clone_from(&other.pauses);
+    }
+
+    /// Whether it was paused when a time came.
+    pub fn was_paused(&self, at: Timestamp) -> bool {
+        self.pauses.iter().any(|pause| pause.from <= at && pause.to.is_none_or(|to| at < to))
+    }
 }
 
 /// What came of a time.
@@ -60,8 +108,10 @@ pub(super) async fn load(
     {
         return Ok(record.clone());
     }
-    let paused_by = found.and_then(|record| record.paused_by);
-    let record = ScheduleRecord { seen: now, spec: digest, paused_by, last: None };
+    let mut record = ScheduleRecord { seen: now, spec: digest, paused_by: None, pauses: Vec::new(), last: None };
+    if let Some(found) = &found {
+        record.paused_as(found);
+    }
     save(store, pipeline, schedule, &record).await?;
     Ok(record)
 }

@@ -17,7 +17,10 @@ use millwork_engine::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{catalog::Catalog, desk::Desk};
+use crate::{
+    catalog::Catalog,
+    desk::{Desk, Outcome},
+};
 
 /// How often folders are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -100,12 +103,15 @@ impl Files {
             if quiet < spec.settle || self.taken.get(&key) == Some(&sight) {
                 continue;
             }
-            self.take(pipeline, plan, trigger, &path, sight, modified).await?;
-            self.taken.insert(key, sight);
+            if self.take(pipeline, plan, trigger, &path, sight, modified).await? {
+                self.taken.insert(key, sight);
+            }
         }
         Ok(())
     }
 
+    /// Starts the run of a file, unless it was started before; whether there is nothing more to do. What a full group
+    /// skips waits for the next look.
     async fn take(
         &self,
         pipeline: &str,
@@ -114,14 +120,14 @@ impl Files {
         path: &Path,
         sight: Sight,
         modified: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let shown = path.strip_prefix(&plan.base).unwrap_or(path).display().to_string();
         let stamp = format!("{}/{}", sight.bytes, modified.as_micros());
         let record = format!("{pipeline}/{trigger}/{}", Digest::of(shown.as_bytes()));
         let store = self.engine.reader();
         let taken = store.record(RecordKind::File, &record).await?;
         if taken.is_some_and(|record| record.value["stamp"] == json!(stamp)) {
-            return Ok(());
+            return Ok(true);
         }
         let event = Value::map([
             ("path", Value::from(shown.as_str())),
@@ -132,18 +138,19 @@ impl Files {
         let cause = Cause::File { trigger, path: shown.clone() };
         let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await;
         let started = match prepared {
-            Ok(prepared) => self.desk.start(prepared, None).await.map(drop),
+            Ok(prepared) => self.desk.start(prepared, None).await,
             Err(fault) => Err(fault),
         };
         match started {
+            Ok(Outcome::Skipped { .. }) => return Ok(false),
             Err(fault) if fault.blame == Blame::User => {
                 tracing::error!(pipeline, file = shown, %fault, "a run cannot be started");
             }
-            done => done?,
+            done => drop(done?),
         }
         let value = json!({"path": shown, "stamp": stamp});
         store.put_record(RecordKind::File, &record, Some(value), When::Always).await?;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::{desk::Outcome, service::Service};
+use crate::{auth::Principal, desk::Outcome, service::Service};
 
 /// A request to a webhook.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub struct Request {
     pub query: BTreeMap<String, String>,
     /// As sent.
     pub body: Vec<u8>,
-    /// Whether the sender has shown a token that may start runs.
-    pub trusted: bool,
+    /// Who sent it, if they have shown a token that may start runs: those count in its quota.
+    pub trusted: Option<Principal>,
 }
 
 /// What a request led to for one pipeline.
@@ -98,7 +98,15 @@ async fn start(
     let event = event(request, &delivery)?;
     let cause = Cause::Webhook { trigger, delivery };
     let prepared = service.engine().prepare_event(plan, trigger, event, cause, Some(&key)).await?;
-    Ok(match service.desk().start(prepared, None).await? {
+    let started = Box::pin(service.desk().start(prepared, None));
+    let outcome = match request.trusted.as_ref().filter(|_| hook.secret.is_none()) {
+        Some(who) => {
+            let new = |outcome: &Outcome| u32::from(matches!(outcome, Outcome::Started(_) | Outcome::Queued(_)));
+            service.quotas().counted(who, 1, started, new).await?
+        }
+        None => started.await?,
+    };
+    Ok(match outcome {
         Outcome::Started(handle) => (Some(handle.id()), false),
         Outcome::Queued(run) => (Some(run), false),
         Outcome::Before(run) => (Some(run), true),
@@ -110,7 +118,7 @@ async fn start(
 fn verify(service: &Service, plan: &Plan, hook: &WebhookTrigger, request: &Request) -> Result<String, Fault> {
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     let Some(secret) = &hook.secret else {
-        if !request.trusted {
+        if request.trusted.is_none() {
             let message = format!("the webhook {} of `{}` has no `secret`", hook.path, plan.spec.name.value);
             return Err(Fault::user("hook.signature", message)
                 .help("send a token that may start runs, or give the trigger a `secret` that signs requests"));

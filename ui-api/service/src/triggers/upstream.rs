@@ -27,6 +27,8 @@ const PAGE: u32 = 500;
 const POLL: Duration = Duration::from_secs(1);
 /// How long after the begin of one reading the next begins at least: what ends meanwhile is read at once.
 const PACE: Duration = Duration::from_millis(25);
+/// Runs that start one another in a row at most.
+const LONGEST: usize = 100;
 /// How often it is recorded how far the feed was read, where nothing came of it.
 const SAVE: Duration = Duration::from_secs(1);
 
@@ -245,7 +247,8 @@ impl Upstream {
             ("digest", Value::from(changed.digest.to_string())),
             ("value", changed.value.clone()),
         ]);
-        let cause = Cause::Content { trigger, what: spec.to_string(), digest: changed.digest };
+        let (what, digest, run) = (spec.to_string(), changed.digest, Some(end.run));
+        let cause = Cause::Content { trigger, what, digest, run };
         // The key names the run, not the content, which may come and go.
         let key = format!("content/{owner}/{}", end.run);
         // What was skipped is still to be acted on.
@@ -253,6 +256,18 @@ impl Upstream {
             changed.remember(&self.engine, end.run).await?;
         }
         Ok(())
+    }
+
+    /// Whether runs have started one another so often in a row that it will not end by itself.
+    async fn is_endless(&self, cause: &Cause) -> bool {
+        let mut run = before(cause);
+        for _ in 0..LONGEST {
+            let Some(of) = run else { return false };
+            // A run that was forgotten meanwhile ends the row.
+            let Ok(origin) = self.engine.origin(of).await else { return false };
+            run = before(&origin.cause);
+        }
+        run.is_some()
     }
 
     /// Starts the run of an end, unless it was started before; whether there is one.
@@ -267,12 +282,25 @@ impl Upstream {
         if self.engine.run_of_key(key).await?.is_some() {
             return Ok(true);
         }
+        if self.is_endless(&cause).await {
+            let message = format!("{LONGEST} runs have started one another in a row, so that this one is not started");
+            return Err(Fault::user("trigger.loop", message).help("`millwork check FOLDER` shows the circle"));
+        }
         let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(key)).await?;
         let outcome = self.desk.start(prepared, None).await?;
         if let Outcome::Skipped { group, .. } = &outcome {
             tracing::warn!(pipeline = %plan.spec.name.value, key, group, "a run was skipped, because its group is full");
         }
         Ok(!matches!(outcome, Outcome::Skipped { .. }))
+    }
+}
+
+/// The run whose end started another.
+const fn before(cause: &Cause) -> Option<RunId> {
+    match cause {
+        Cause::Upstream { run, .. } => Some(*run),
+        Cause::Content { run, .. } => *run,
+        _ => None,
     }
 }
 

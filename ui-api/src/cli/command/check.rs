@@ -1,6 +1,11 @@
 use std::path::PathBuf;
 
-use millwork_engine::{diag::Severity, graph::CheckedPipeline, model::Fault};
+use millwork_engine::{
+    diag::Severity,
+    graph::{CheckedPipeline, Plan, triggers_across},
+    model::Fault,
+    spec,
+};
 use serde_json::json;
 
 use crate::cli::{
@@ -26,15 +31,22 @@ pub(super) fn check(
             Fault::user("pipeline.missing", "there is no pipeline here").help("`millwork init` writes a first one")
         );
     }
-    let mut bad = false;
+    let mut all = Vec::new();
     for file in &files {
-        let checked = load::check(file, &registry, read_files, strict, &Workspace::of_file(output, file)?)?;
+        all.push(load::check(file, &registry, read_files, strict, &Workspace::of_file(output, file)?)?);
+    }
+    // A file alone says nothing about the others.
+    if paths.iter().any(|path| path.is_dir()) {
+        look_across(&mut all);
+    }
+    let mut bad = false;
+    for (file, checked) in files.iter().zip(&all) {
         let error = checked.diagnostics.iter().any(|problem| strict || problem.severity == Severity::Error);
         bad |= error;
         match format {
             CheckFormat::Text => {
-                load::show(output, &checked);
-                untyped(output, &checked);
+                load::show(output, checked);
+                untyped(output, checked);
                 if checked.diagnostics.is_empty() {
                     let steps = checked.plan.as_ref().map_or(0, |plan| plan.nodes.len());
                     let good = output.paint(Tone::Good, "ok");
@@ -46,10 +58,26 @@ pub(super) fn check(
                     output.result(problem.one_line(&checked.source));
                 }
             }
-            CheckFormat::Json => json_lines(output, &checked),
+            CheckFormat::Json => json_lines(output, checked),
         }
     }
     Ok(if bad { Exit::Problems } else { Exit::Ok })
+}
+
+/// Adds what is odd about how pipelines start one another.
+fn look_across(all: &mut [CheckedPipeline]) {
+    let ready: Vec<usize> = (0..all.len()).filter(|at| all[*at].plan.is_some()).collect();
+    let broken = all.iter().filter(|checked| checked.plan.is_none());
+    let broken: Vec<String> = broken
+        .filter_map(|checked| spec::read_pipeline(&checked.source).value)
+        .map(|pipeline| pipeline.name.value.to_string())
+        .collect();
+    let plans: Vec<&Plan> = all.iter().filter_map(|checked| checked.plan.as_deref()).collect();
+    for (at, problem) in triggers_across(&plans, |name| broken.iter().any(|broken| broken == name)) {
+        if let Some(checked) = ready.get(at).and_then(|at| all.get_mut(*at)) {
+            checked.diagnostics.push(problem);
+        }
+    }
 }
 
 fn untyped(output: &Output, checked: &CheckedPipeline) {

@@ -48,7 +48,10 @@ pub(super) fn token(output: &Output, command: TokenCommand) -> Result<Exit, Faul
                         patterns => patterns.join(", "),
                     };
                     let end = token.expires_at.map(|at| format!(", until {at}")).unwrap_or_default();
-                    output.result(format!("{}  {}  {}, {pipelines}{end}", token.id, token.name, token.role));
+                    let rate = token.per_minute.map(|n| format!(", {n} requests a minute")).unwrap_or_default();
+                    let quota = token.runs_per_day.map(|n| format!(", {n} runs a day")).unwrap_or_default();
+                    let limits = format!("{pipelines}{rate}{quota}{end}");
+                    output.result(format!("{}  {}  {}, {limits}", token.id, token.name, token.role));
                 }
             }
             TokenCommand::Revoke { token, .. } => {

@@ -47,7 +47,7 @@ function cells(schedule, withPipeline, onChange, backfills) {
     h("td", { "data-label": "When" }, whenNode(schedule)),
     h("td", { "data-label": "Next" }, schedule.paused ? h("span.faint", null, "none while paused") : next.length ? [time(next[0]), next.length > 1 ? h("div.small.faint", { title: next.map(exactly).join("\n") }, `then ${next.slice(1, 3).map((when) => dayAndTime(when)).join("; ")}`) : null] : h("span.faint", null, "none")),
     h("td.nowrap", { "data-label": "Last" }, schedule.last ? lastNode(schedule.last) : h("span.faint", null, "never")),
-    h("td", { "data-label": "If missed" }, CATCHUP[schedule.catchup] ?? schedule.catchup, h("div.small.muted", null, OVERLAP[schedule.overlap] ?? schedule.overlap)),
+    h("td", { "data-label": "If missed" }, CATCHUP[schedule.catchup] ?? schedule.catchup, h("div.small.muted", null, OVERLAP[schedule.overlap] ?? schedule.overlap), schedule.finish_by ? h("div.small.muted", null, `done ${/:/.test(schedule.finish_by) ? "by" : "within"} ${schedule.finish_by}`) : null),
     h("td", null, schedule.paused ? [stateMark("paused"), schedule.paused_by ? h("div.small.faint", null, `by ${schedule.paused_by}`) : null] : stateMark("ready", { text: "On" })),
     h("td", null, h("div.actions.nowrap", null, buttons)),
   ];
