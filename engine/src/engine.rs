@@ -26,6 +26,7 @@ pub use crate::{
     executor::{ItemCounts, LogLine, LogPage, LogPlace, LogQuery, Update},
     store::Durability,
 };
+pub use bundle::thaw;
 pub use handle::RunHandle;
 pub use home::RunOwner;
 pub use launch::Prepared;

@@ -29,5 +29,5 @@ mod engine;
 pub use engine::{
     Durability, Engine, EngineOptions, GcReport, ItemCounts, Keep, LogLine, LogPage, LogPlace, LogQuery, Prepared,
     RerunPlan, RunHandle, RunLook, RunOwner, RunRequest, RunSummary, Started, StepSummary, Tick, Update, schedules,
-    triggers_of,
+    thaw, triggers_of,
 };

@@ -1,6 +1,10 @@
 //! Tables kept as Arrow IPC files in the artifact store.
 
-use std::{fs::File, io::BufWriter, sync::Arc};
+use std::{
+    fs::File,
+    io::BufWriter,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 use arrow::{
     datatypes::SchemaRef,
@@ -41,6 +45,35 @@ fn write_file(path: &std::path::Path, schema: &SchemaRef, batches: &[RecordBatch
         writer.write(batch).map_err(|e| failed(e.to_string()))?;
     }
     writer.finish().map_err(|e| failed(e.to_string()))
+}
+
+/// Sends the batches of a kept table, as long as somebody takes them.
+pub async fn send_kept(
+    store: &Arc<dyn ArtifactStore>,
+    id: ArtifactId,
+    to: SyncSender<RecordBatch>,
+) -> Result<(), Fault> {
+    let damaged = move |e: ArrowError| damaged_artifact(id, e);
+    let Some(path) = store.local_path(id) else {
+        return send_all(read_kept(store, id).await?, to).await;
+    };
+    let sent = tokio::task::spawn_blocking(move || {
+        let file = File::open(path).map_err(|e| unopened_artifact(id, &e))?;
+        for batch in FileReader::try_new(file, None).map_err(damaged)? {
+            if to.send(batch.map_err(damaged)?).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    sent.await.map_err(|e| Fault::internal("artifact.read", format!("reading was stopped: {e}")))?
+}
+
+/// Sends batches that are at hand.
+pub async fn send_all(batches: Vec<RecordBatch>, to: SyncSender<RecordBatch>) -> Result<(), Fault> {
+    let sent = tokio::task::spawn_blocking(move || batches.into_iter().try_for_each(|batch| to.send(batch)));
+    // Where nobody takes them any more, that is no mistake.
+    sent.await.map(drop).map_err(|e| Fault::internal("table.read", format!("reading was stopped: {e}")))
 }
 
 /// Reads a kept table back.

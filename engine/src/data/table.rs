@@ -1,9 +1,13 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::send_all;
 use crate::model::{ArtifactId, Digest, Fault};
 
 /// A re-readable table. No stream crosses a step boundary.
@@ -78,6 +82,12 @@ pub trait ScanReader: Send + Sync + fmt::Debug {
 
     /// Counts the rows.
     async fn count(&self, scan: &Scan, schema: &SchemaRef) -> Result<u64, Fault>;
+
+    /// Sends all rows in batches; stops early where nobody takes them any more. Whoever can, reads no further ahead
+    /// than they are taken.
+    async fn send(&self, scan: &Scan, schema: &SchemaRef, to: SyncSender<RecordBatch>) -> Result<(), Fault> {
+        send_all(self.read(scan, schema, None, None).await?, to).await
+    }
 }
 
 impl Table {

@@ -11,7 +11,7 @@ use crate::{
 
 /// The plan of a frozen bundle: checked again, files as they were frozen. Where files outside the bundle
 /// no longer fit, it is checked without them, and the step that reads such a file tells of it.
-pub(super) fn thaw(bundle: &Bundle, registry: &Registry) -> Result<Arc<Plan>, Fault> {
+pub fn thaw(bundle: &Bundle, registry: &Registry) -> Result<Arc<Plan>, Fault> {
     let source = Source::new(bundle.path.as_str(), bundle.text.as_str());
     let include =
         |path: &str| bundle.file(path).map(str::to_owned).ok_or_else(|| "it is not in the frozen bundle".to_owned());

@@ -7,7 +7,7 @@ use std::{
 use super::{EngineOptions, RunHandle, bundle, children::Children, handle::Live, home::OnDisk, look::Looks};
 use crate::{
     data::{ArtifactStore, Value},
-    executor::{Deps, Executor, Frozen, Logs, step_outputs, stored_outputs},
+    executor::{Deps, Executor, Frozen, Logs, MemoryShares, step_outputs, stored_outputs},
     graph::Plan,
     model::{Clock, Digest, Fault, Name, OwnerId, RunId, StepStatus, event::StoredOutputs},
     scheduler::{Hub, Message},
@@ -63,7 +63,7 @@ pub(super) fn assemble(
         children: Arc::new(children.clone()),
         tables: TableAccess::new(artifacts, options.scans),
         home: options.home.clone(),
-        memory_each: options.memory.map(|bytes| bytes / parallel as u64),
+        memory: options.memory.map(|bytes| MemoryShares::of(bytes, parallel, elastic)),
         parallel,
     };
     let executor = Executor::new(deps, parallel, elastic, options.background)?;

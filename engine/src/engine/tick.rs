@@ -11,7 +11,7 @@ use crate::{
         Fault, Labels, RunId, Timestamp,
         event::{Cause, Interval},
     },
-    spec::{ScheduleSpec, TriggerInputs, TriggerSpec},
+    spec::{PipelineSpec, ScheduleSpec, TriggerInputs, TriggerSpec},
 };
 
 /// A time of one of a pipeline's schedules. There is one run of it, whoever asks for it and how often.
@@ -36,8 +36,8 @@ impl Tick {
 }
 
 /// The schedules of a pipeline, in the order of the file.
-pub fn schedules(plan: &Plan) -> impl Iterator<Item = &ScheduleSpec> {
-    plan.spec.triggers.iter().filter_map(|trigger| match &trigger.value {
+pub fn schedules(spec: &PipelineSpec) -> impl Iterator<Item = &ScheduleSpec> {
+    spec.triggers.iter().filter_map(|trigger| match &trigger.value {
         TriggerSpec::Schedule(schedule) => Some(&**schedule),
         _ => None,
     })
@@ -61,7 +61,7 @@ impl Engine {
     /// Prepares the run of a time; see [`Engine::prepare`].
     pub async fn prepare_tick(&self, plan: Arc<Plan>, tick: &Tick, backfill: bool) -> Result<Prepared, Fault> {
         let pipeline = plan.spec.name.value.clone();
-        let schedule = schedules(&plan).nth(tick.schedule as usize);
+        let schedule = schedules(&plan.spec).nth(tick.schedule as usize);
         let schedule = schedule.ok_or_else(|| {
             let message = format!("`{pipeline}` has no schedule with the number {}", tick.schedule);
             Fault::user("schedule.none", message).help("they count from 0, in the order of the file")

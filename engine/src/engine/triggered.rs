@@ -12,12 +12,12 @@ use crate::{
     expr::Labelled,
     graph::Plan,
     model::{Fault, Labels, RunId, event::Cause},
-    spec::TriggerSpec,
+    spec::{PipelineSpec, TriggerSpec},
 };
 
 /// The triggers of a pipeline, in the order of the file; their places are their numbers.
-pub fn triggers_of(plan: &Plan) -> impl Iterator<Item = (u32, &TriggerSpec)> {
-    (0..).zip(plan.spec.triggers.iter().map(|trigger| &trigger.value))
+pub fn triggers_of(spec: &PipelineSpec) -> impl Iterator<Item = (u32, &TriggerSpec)> {
+    (0..).zip(spec.triggers.iter().map(|trigger| &trigger.value))
 }
 
 impl Engine {
@@ -31,7 +31,7 @@ impl Engine {
         cause: Cause,
         key: Option<&str>,
     ) -> Result<Prepared, Fault> {
-        let found = triggers_of(&plan).find(|(number, _)| *number == trigger).map(|(_, spec)| spec.clone());
+        let found = triggers_of(&plan.spec).find(|(number, _)| *number == trigger).map(|(_, spec)| spec.clone());
         let spec = found.ok_or_else(|| {
             let message = format!("`{}` has no trigger with the number {trigger}", plan.spec.name.value);
             Fault::user("trigger.none", message).help("the pipeline was changed meanwhile: look at its `on:`")

@@ -169,7 +169,14 @@ pub(super) fn log_of(work: &Work<'_>) -> LogSink {
     let step = work.node.id.clone();
     let of = logs::LogOf { node: envelope.node, step, item: envelope.item, attempt: envelope.attempt };
     let clock = deps.services.clock.clone();
-    logs::sink(logs::folder(&deps.home, run.id), of, clock, run.scrubber.clone(), run.updates.clone())
+    logs::sink(
+        logs::folder(&deps.home, run.id),
+        of,
+        clock,
+        run.scrubber.clone(),
+        run.updates.clone(),
+        run.log_room.clone(),
+    )
 }
 
 /// The least of what the step, the blocks around it and the process allow.
@@ -177,7 +184,8 @@ fn memory_of(work: &Work<'_>) -> Option<u64> {
     let node = work.node;
     // A run's memory is shared by as many attempts as may be under way.
     let of_run = node.permissions.memory().map(|bytes| bytes / work.deps.parallel as u64);
-    [node.spec.memory, of_run, work.deps.memory_each].into_iter().flatten().min()
+    let of_all = work.deps.memory.map(|shares| if work.slot.is_extra() { shares.extra } else { shares.each });
+    [node.spec.memory, of_run, of_all].into_iter().flatten().min()
 }
 
 fn context(

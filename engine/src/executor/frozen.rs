@@ -6,7 +6,7 @@ use std::{
 use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
-use super::{Board, Scrubber, Updates, env::Endings, env::Loaded, evaluate::moment, items::Items};
+use super::{Board, Scrubber, Updates, env::Endings, env::Loaded, evaluate::moment, items::Items, logs::Room};
 use crate::{
     data::{Value, decode},
     expr::Labelled,
@@ -36,6 +36,8 @@ pub struct Frozen {
     pub updates: Arc<Updates>,
     /// Which owner of the run this is, from 1.
     pub epoch: u64,
+    /// How much room its logs have.
+    pub(crate) log_room: Room,
     pub(crate) inputs: BTreeMap<Name, Labelled>,
     pub(crate) state: BTreeMap<String, Value>,
     pub(crate) event: Labelled,
@@ -80,6 +82,7 @@ impl Frozen {
             scrubber,
             updates,
             epoch,
+            log_room: Room::default(),
             inputs,
             state,
             event,

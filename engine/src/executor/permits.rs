@@ -26,8 +26,8 @@ struct State {
     arrivals: u64,
 }
 
-/// Permits that there are not, at most: what each holds of memory and threads is shared by all.
-const EXTRA: isize = 64;
+/// Permits that there are not, at most.
+pub(crate) const EXTRA: isize = 64;
 
 /// A run that asks for permits.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,8 @@ pub(crate) struct Asker {
 #[derive(Debug)]
 pub(crate) struct Permit {
     run: RunId,
+    /// Whether it is one that there was not when it was taken.
+    pub extra: bool,
     permits: Permits,
 }
 
@@ -119,7 +121,7 @@ impl State {
     fn take(&mut self, run: RunId, permits: &Permits) -> Permit {
         self.free -= 1;
         *self.held.entry(run).or_default() += 1;
-        Permit { run, permits: permits.clone() }
+        Permit { run, extra: self.free < 0, permits: permits.clone() }
     }
 
     /// Who is next, taken out of those who wait.
@@ -190,6 +192,7 @@ mod tests {
         let mut more = Box::pin(permits.acquire(run(1)));
         assert!(more.as_mut().now_or_never().is_none(), "it has its share");
         let modest = permits.acquire(run(2)).now_or_never().expect("though all are taken");
+        assert!(modest.extra && !greedy.0.extra && !greedy.1.extra);
         let mut second = Box::pin(permits.acquire(run(2)));
         assert!(second.as_mut().now_or_never().is_none());
         let mut child = Box::pin(permits.acquire(Asker { child: true, ..run(3) }));

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    Envelope, Frozen,
+    Envelope, Frozen, MemoryShares,
     attempt::{Work, run_kind},
     evaluate::{self, StateValues},
     fan::{ItemDone, run_item},
@@ -57,8 +57,8 @@ pub struct Deps {
     pub tables: TableAccess,
     /// The home folder, with `logs/` and `tmp/`.
     pub home: PathBuf,
-    /// Bytes that an attempt may hold where the pipeline does not say.
-    pub memory_each: Option<u64>,
+    /// What an attempt may hold where the pipeline does not say less.
+    pub memory: Option<MemoryShares>,
     /// Attempts under way at once.
     pub parallel: usize,
 }

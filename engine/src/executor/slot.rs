@@ -126,6 +126,11 @@ impl Slot {
         Ok(())
     }
 
+    /// Whether more attempts than there are permits were under way when this one began.
+    pub(crate) fn is_extra(&self) -> bool {
+        lock(&self.shared.held).as_ref().is_some_and(|permit| permit.extra)
+    }
+
     /// A share of the permit, for the step itself: it is given back when the step has returned as well.
     pub(crate) fn hold(&self) -> Hold {
         let number = self.shared.stragglers.0.next.fetch_add(1, Ordering::Relaxed);

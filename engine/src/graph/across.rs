@@ -5,17 +5,15 @@ use petgraph::{
     graph::{DiGraph, NodeIndex},
 };
 
-use super::Plan;
 use crate::{
     diag::{Code, Diagnostic, nearest},
     spec::{PipelineSpec, TriggerSpec, UpstreamName, UpstreamStatus, UpstreamTrigger},
 };
 
 /// What is odd about the triggers of pipelines that are served together: warnings, each with the place of its pipeline
-/// in `plans`. `is_there` says whether there is a pipeline of a name that none of them has.
-pub fn triggers_across(plans: &[&Plan], is_there: impl Fn(&str) -> bool) -> Vec<(usize, Diagnostic)> {
-    let specs: Vec<&PipelineSpec> = plans.iter().map(|plan| &*plan.spec).collect();
-    let graph = starts(&specs);
+/// in `specs`. `is_there` says whether there is a pipeline of a name that none of them has.
+pub fn triggers_across(specs: &[&PipelineSpec], is_there: impl Fn(&str) -> bool) -> Vec<(usize, Diagnostic)> {
+    let graph = starts(specs);
     let mut found = Vec::new();
     for (at, spec) in specs.iter().enumerate() {
         for trigger in &spec.triggers {

@@ -8,9 +8,7 @@ use super::{
 use crate::{
     data::{TableType, Type},
     diag::{Code, Diagnostic},
-    spec::{
-        ContentForm, PipelineSpec, TriggerInputs, TriggerSpec, UpstreamName, UpstreamStatus, UpstreamTrigger,
-    },
+    spec::{ContentForm, PipelineSpec, TriggerInputs, TriggerSpec, UpstreamName, UpstreamStatus, UpstreamTrigger},
     step::conform,
 };
 
@@ -102,7 +100,9 @@ pub(super) fn check(world: &World<'_>, found: &mut Findings) {
         {
             let message = format!("`{}` would start itself, again and again", name.value);
             let problem = Diagnostic::new(Code::TriggerSelf, name.span, message);
-            found.problems.push(problem.help("name another pipeline; `retry:`, `on_failure:` or a schedule repeat work"));
+            found
+                .problems
+                .push(problem.help("name another pipeline; `retry:`, `on_failure:` or a schedule repeat work"));
         }
         let Some(inputs) = inputs_of(&trigger.value) else { continue };
         for (name, template) in inputs {

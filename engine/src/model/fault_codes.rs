@@ -255,6 +255,7 @@ pages! {
     "table.option" User "An option does not fit the format.";
     "table.parse" User "A file does not hold what its format and its columns say; the message has the place.";
     "table.partition" Internal "Rows cannot be split into partitions.";
+    "table.read" Internal "Reading a table was stopped before its end.";
     "table.schema" User "A file does not have the columns that `schema:` says.";
     "table.stopped" Internal "Reading or writing a table was stopped halfway.";
     "table.unreadable" External "A file of a table cannot be read: look at its rights and its disk.";

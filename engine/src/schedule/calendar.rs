@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use super::{
     CronLine,
     civil::{Civil, DstGap, DstOverlap, MOST_CHANGE, is_quiet, on_the_wall},
+    cron_line::Pattern,
 };
 use crate::model::Timestamp;
 
@@ -63,7 +64,8 @@ impl Falls {
 impl Calendar {
     /// Times on the wall from `from` on, in their order.
     pub fn occurrences(&self, from: NaiveDateTime) -> impl Iterator<Item = Occurrence> {
-        std::iter::successors(self.cron.next(from, true), |local| self.cron.next(*local, false))
+        let pattern = self.cron.pattern();
+        std::iter::successors(pattern.next(from, true), move |local| pattern.next(*local, false))
             .map(|local| self.occurrence(local))
     }
 
@@ -71,8 +73,9 @@ impl Calendar {
     pub fn ticks(&self, after: Timestamp) -> Ticks<'_> {
         let at = after.to_datetime();
         let local = whole_second(on_the_wall(at, self.zone)) - slack(at, self.zone);
-        let ahead = self.cron.next(local, false).map(|local| self.occurrence(local));
-        Ticks { calendar: self, ahead, found: BTreeSet::new(), after }
+        let pattern = self.cron.pattern();
+        let ahead = pattern.next(local, false).map(|local| self.occurrence(local));
+        Ticks { calendar: self, pattern, ahead, found: BTreeSet::new(), after }
     }
 
     /// The first moment after `after`.
@@ -84,7 +87,8 @@ impl Calendar {
     pub fn previous(&self, before: Timestamp) -> Option<Timestamp> {
         let at = before.to_datetime();
         let (here, slack) = (on_the_wall(at, self.zone), slack(at, self.zone));
-        let mut local = self.cron.previous(whole_second(here + slack), true);
+        let pattern = self.cron.pattern();
+        let mut local = pattern.previous(whole_second(here + slack), true);
         let mut best = None;
         while let Some(found) = local {
             let moments = self.occurrence(found).falls.moments();
@@ -92,7 +96,7 @@ impl Calendar {
             if best.is_some() && found <= here - slack {
                 break;
             }
-            local = self.cron.previous(found, false);
+            local = pattern.previous(found, false);
         }
         best
     }
@@ -122,6 +126,7 @@ impl Calendar {
 #[derive(Debug)]
 pub struct Ticks<'a> {
     calendar: &'a Calendar,
+    pattern: Pattern,
     ahead: Option<Occurrence>,
     /// Moments of times that were looked at and may not be the next yet.
     found: BTreeSet<Timestamp>,
@@ -140,8 +145,7 @@ impl Iterator for Ticks<'_> {
                     break;
                 }
                 self.found.extend(ahead.falls.moments());
-                let cron = &self.calendar.cron;
-                self.ahead = cron.next(ahead.local, false).map(|local| self.calendar.occurrence(local));
+                self.ahead = self.pattern.next(ahead.local, false).map(|local| self.calendar.occurrence(local));
             }
             let tick = self.found.pop_first()?;
             if tick > self.after {

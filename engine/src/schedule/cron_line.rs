@@ -10,14 +10,17 @@ use cron::{
 /// day of week are both given either is enough. It knows nothing of zones: it is about what clocks on a wall show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronLine {
-    text: String,
-    pattern: Cron,
+    text: Box<str>,
 }
+
+/// A line as its times are found by it: eighty times as large, and made in microseconds when it is needed.
+#[derive(Debug)]
+pub(super) struct Pattern(Option<Cron>);
 
 impl CronLine {
     /// Reads a line; why it cannot be read, in words that go on after a colon.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let line = if text == "@midnight" { "@daily" } else { text };
+        let line = plain(text);
         let fields: Vec<_> = line.split_whitespace().collect();
         match fields.as_slice() {
             [] => return Err("it is empty".to_owned()),
@@ -28,9 +31,8 @@ impl CronLine {
         if let Some(field) = fields.iter().find(|field| field.split(',').any(str::is_empty)) {
             return Err(format!("an element of the list `{field}` is missing"));
         }
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let pattern = parser.parse(line).map_err(|error| reason(&error.to_string()))?;
-        Ok(Self { text: text.to_owned(), pattern })
+        parser().parse(line).map_err(|error| reason(&error.to_string()))?;
+        Ok(Self { text: text.into() })
     }
 
     /// As written.
@@ -47,17 +49,35 @@ impl CronLine {
     /// Whether it runs at any hour, or at every so many (`*`, `*/2`, `@hourly`): then it goes by the time that passes
     /// and not by what a clock shows, and days on which clocks change need no rule.
     pub fn is_by_the_hour(&self) -> bool {
-        self.fields().map_or_else(|| self.text == "@hourly", |fields| fields[1].starts_with('*'))
+        self.fields().map_or_else(|| &*self.text == "@hourly", |fields| fields[1].starts_with('*'))
     }
 
+    /// What its times are found by.
+    pub(super) fn pattern(&self) -> Pattern {
+        Pattern(parser().parse(plain(&self.text)).ok())
+    }
+}
+
+fn parser() -> CronParser {
+    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build()
+}
+
+/// A line as the parser knows it.
+fn plain(text: &str) -> &str {
+    if text == "@midnight" { "@daily" } else { text }
+}
+
+impl Pattern {
     /// The first time on the wall after this one, or at it where `inclusive`.
     pub(super) fn next(&self, from: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
-        self.pattern.find_next_occurrence(&from.and_utc(), inclusive).ok().map(|at: DateTime<Utc>| at.naive_utc())
+        let found = self.0.as_ref()?.find_next_occurrence(&from.and_utc(), inclusive);
+        found.ok().map(|at: DateTime<Utc>| at.naive_utc())
     }
 
     /// The last time on the wall before this one, or at it where `inclusive`.
     pub(super) fn previous(&self, from: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
-        self.pattern.find_previous_occurrence(&from.and_utc(), inclusive).ok().map(|at: DateTime<Utc>| at.naive_utc())
+        let found = self.0.as_ref()?.find_previous_occurrence(&from.and_utc(), inclusive);
+        found.ok().map(|at: DateTime<Utc>| at.naive_utc())
     }
 }
 

@@ -1,9 +1,12 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 use arrow::record_batch::RecordBatch;
 
 use crate::{
-    data::{ArtifactStore, ScanReader, Table, TableForm},
+    data::{ArtifactStore, ScanReader, Table, TableForm, send_all, send_kept},
     model::Fault,
 };
 
@@ -39,6 +42,15 @@ impl TableAccess {
                 let batches = crate::data::read_kept(&self.artifacts, *artifact).await?;
                 project(&batches, columns, limit)
             }
+        }
+    }
+
+    /// Sends all rows in batches, few at once, as long as somebody takes them.
+    pub async fn send(&self, table: &Table, to: SyncSender<RecordBatch>) -> Result<(), Fault> {
+        match &table.form {
+            TableForm::Scan(scan) => self.scans.send(scan, &table.schema, to).await,
+            TableForm::Batches(batches) => send_all(batches.to_vec(), to).await,
+            TableForm::Kept(artifact) => send_kept(&self.artifacts, *artifact, to).await,
         }
     }
 

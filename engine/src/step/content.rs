@@ -1,5 +1,7 @@
 //! Whether two contents are the same: a digest that does not depend on how a value happens to be stored.
 
+use std::{fs::File, sync::mpsc};
+
 use arrow::{
     datatypes::Schema,
     record_batch::RecordBatch,
@@ -12,34 +14,43 @@ use crate::{
     model::{Digest, Fault},
 };
 
+/// Batches of a table that are read before they are digested.
+const AHEAD: usize = 2;
+
 /// The digest of a value's content. A table's is that of its rows as a multiset and of its columns' names and types:
 /// neither their order nor how they lie in batches and files counts. A file's is that of its bytes.
 pub async fn content_of(value: &Value, tables: &TableAccess) -> Result<Digest, Fault> {
     match value {
         Value::Table(table) => {
             let schema = table.schema.clone();
-            let batches = tables.read(table, None, None).await?;
-            let digested = tokio::task::spawn_blocking(move || of_rows(&schema, &batches)).await;
-            digested.map_err(|e| Fault::internal("content.digest", format!("a table was not digested: {e}")))?
+            let (to, from) = mpsc::sync_channel(AHEAD);
+            let digested = tokio::task::spawn_blocking(move || of_rows(&schema, from));
+            let sent = tables.send(table, to).await;
+            let digested = digested.await.map_err(|e| stopped("table", &e))?;
+            sent.and(digested)
         }
         Value::File(file) => match file.artifact {
             Some(artifact) => Ok(artifact.0),
             None => {
-                let bytes = tokio::fs::read(&file.path).await;
-                let bytes = bytes.map_err(|e| {
+                let path = file.path.clone();
+                let digested = tokio::task::spawn_blocking(move || Digest::of_reader(File::open(path)?)).await;
+                digested.map_err(|e| stopped("file", &e))?.map_err(|e| {
                     Fault::external("content.file", format!("`{}` cannot be read: {e}", file.path))
                         .help("give it its place back, or its rights")
-                })?;
-                Ok(Digest::of(&bytes))
+                })
             }
         },
         plain => Ok(Digest::of(encode(plain)?.to_string().as_bytes())),
     }
 }
 
+fn stopped(what: &str, error: &tokio::task::JoinError) -> Fault {
+    Fault::internal("content.digest", format!("a {what} was not digested: {error}"))
+}
+
 /// Each row is digested alone, and the digests are added up (256 bits, carries between 64-bit words dropped), so that
 /// their order does not count and equal rows do not cancel out.
-fn of_rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Digest, Fault> {
+fn of_rows(schema: &Schema, batches: impl IntoIterator<Item = RecordBatch>) -> Result<Digest, Fault> {
     let strange = |e: arrow::error::ArrowError| {
         Fault::user("content.rows", format!("rows of this table cannot be compared: {e}"))
             .help("leave out the column, or give it a type that can be sorted")
@@ -84,7 +95,7 @@ mod tests {
     }
 
     fn digest(batches: &[RecordBatch]) -> Digest {
-        of_rows(&batches[0].schema(), batches).expect("a digest")
+        of_rows(&batches[0].schema(), batches.to_vec()).expect("a digest")
     }
 
     #[test]
@@ -109,7 +120,7 @@ mod tests {
         }
         let renamed =
             Schema::new(vec![Field::new("number", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]);
-        let renamed = of_rows(&renamed, &[batch(&rows)]).expect("a digest");
+        let renamed = of_rows(&renamed, [batch(&rows)]).expect("a digest");
         assert_ne!(whole, renamed);
     }
 }

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use millwork_engine::{
     Tick,
-    graph::Plan,
     model::{Fault, Group, RunId, RunStatus, Timestamp},
     schedules,
-    spec::OnConflict,
+    spec::{OnConflict, PipelineSpec},
     store::{RecordKind, When},
 };
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
 
-use crate::service::Service;
+use crate::{catalog::Startable, service::Service};
 
 /// Times of one backfill at most.
 const MOST: usize = 2000;
@@ -61,8 +60,8 @@ pub struct Progress {
 
 impl Backfill {
     /// The times, in order. More than 2,000 are the fault `backfill.large`.
-    pub fn ticks(&self, plan: &Plan) -> Result<Vec<Tick>, Fault> {
-        let spec = schedules(plan).nth(self.schedule as usize).ok_or_else(|| {
+    pub fn ticks(&self, pipeline: &PipelineSpec) -> Result<Vec<Tick>, Fault> {
+        let spec = schedules(pipeline).nth(self.schedule as usize).ok_or_else(|| {
             Fault::user(
                 "schedule.none",
                 format!("`{}` has no schedule with the number {}", self.pipeline, self.schedule),
@@ -88,9 +87,9 @@ impl Backfill {
 impl Service {
     /// Times of a range that have no run yet, which a backfill would start.
     pub async fn backfill_plan(&self, backfill: &Backfill) -> Result<Vec<Timestamp>, Fault> {
-        let plan = self.plan(&backfill.pipeline)?;
+        let startable = self.startable(&backfill.pipeline)?;
         let mut open = Vec::new();
-        for tick in backfill.ticks(&plan)? {
+        for tick in backfill.ticks(&startable.spec)? {
             if self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?.is_none() {
                 open.push(tick.at);
             }
@@ -101,7 +100,7 @@ impl Service {
     /// Begins a backfill, which goes on across restarts.
     pub async fn backfill(self: &Arc<Self>, backfill: Backfill, tasks: &TaskTracker) -> Result<(), Fault> {
         // Refused before it is written down.
-        backfill.ticks(self.plan(&backfill.pipeline)?.as_ref())?;
+        backfill.ticks(&self.startable(&backfill.pipeline)?.spec)?;
         self.save(&backfill).await?;
         let service = self.clone();
         tasks.spawn(async move { service.fill(backfill).await });
@@ -126,8 +125,8 @@ impl Service {
     }
 
     async fn try_fill(&self, mut backfill: Backfill) -> Result<(), Fault> {
-        let plan = self.plan(&backfill.pipeline)?;
-        for tick in backfill.ticks(&plan)? {
+        let startable = self.startable(&backfill.pipeline)?;
+        for tick in backfill.ticks(&startable.spec)? {
             if self.stopping().is_cancelled() {
                 return Ok(());
             }
@@ -138,7 +137,7 @@ impl Service {
             if self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?.is_some() {
                 continue;
             }
-            let prepared = self.engine().prepare_tick(plan.clone(), &tick, true).await?;
+            let prepared = self.engine().prepare_tick(startable.plan().await?, &tick, true).await?;
             self.desk().start(prepared, Some((backfill.group(), OnConflict::Queue))).await?;
         }
         backfill.started = true;
@@ -178,8 +177,8 @@ impl Service {
 
     /// How far it has come.
     pub async fn backfill_progress(&self, backfill: &Backfill) -> Result<Progress, Fault> {
-        let Ok(plan) = self.plan(&backfill.pipeline) else { return Ok(Progress::default()) };
-        let ticks = backfill.ticks(&plan).unwrap_or_default();
+        let Ok(startable) = self.startable(&backfill.pipeline) else { return Ok(Progress::default()) };
+        let ticks = backfill.ticks(&startable.spec).unwrap_or_default();
         let mut progress = Progress { total: ticks.len(), ..Progress::default() };
         for tick in ticks {
             let run: Option<RunId> = self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?;
@@ -199,9 +198,9 @@ impl Service {
         Ok(())
     }
 
-    fn plan(&self, pipeline: &str) -> Result<Arc<Plan>, Fault> {
-        let plan = self.catalog().get(pipeline).and_then(|entry| entry.plan.clone());
-        plan.ok_or_else(|| {
+    fn startable(&self, pipeline: &str) -> Result<Arc<Startable>, Fault> {
+        let startable = self.catalog().get(pipeline).and_then(|entry| entry.startable.clone());
+        startable.ok_or_else(|| {
             Fault::user("pipeline.unknown", format!("there is no pipeline `{pipeline}` that can be started"))
         })
     }

@@ -18,7 +18,10 @@ use millwork_engine::{
 use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::queue::{Admission, Candidate, Limits, Place};
+use crate::{
+    queue::{Admission, Candidate, Limits, Place},
+    tally::Tally,
+};
 
 /// What came of a start.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub struct Desk {
     closing: AtomicBool,
     tasks: TaskTracker,
     took: Mutex<HashMap<String, f64>>,
+    tally: Tally,
     /// Changes when a run ends or parks.
     moved: watch::Sender<u64>,
 }
@@ -63,6 +67,7 @@ impl Desk {
             closing: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             took: Mutex::default(),
+            tally: Tally::default(),
             moved: watch::channel(0).0,
         })
     }
@@ -169,14 +174,16 @@ impl Desk {
                     break;
                 }
             }
-            desk.remember(&pipeline, since);
+            desk.remember(&pipeline, watch.status(), since);
             desk.free(run);
         });
         handle
     }
 
-    fn remember(&self, pipeline: &str, since: Timestamp) {
-        let took = self.clock.now().since(since).as_secs_f64();
+    fn remember(&self, pipeline: &str, status: Option<RunStatus>, since: Timestamp) {
+        let took = self.clock.now().since(since);
+        self.tally.count(pipeline, status, took);
+        let took = took.as_secs_f64();
         let mut known = self.took.lock().unwrap_or_else(PoisonError::into_inner);
         let mean = known.entry(pipeline.to_owned()).or_insert(took);
         *mean += (took - *mean) / 8.0;
@@ -195,6 +202,11 @@ impl Desk {
     /// Runs under way here, and runs that wait.
     pub fn counts(&self) -> (usize, usize) {
         self.admission().counts()
+    }
+
+    /// Runs that ended here.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Slots of pools: taken, and how many there are.

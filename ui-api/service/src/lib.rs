@@ -9,6 +9,7 @@ pub mod events;
 pub mod queue;
 mod retention;
 mod service;
+pub mod tally;
 pub mod ticker;
 pub mod triggers;
 

@@ -170,9 +170,9 @@ impl Service {
 
     async fn remember_revision(&self, name: &str) -> Result<(), Fault> {
         let Some(entry) = self.catalog.get(name) else { return Ok(()) };
-        let Some(plan) = &entry.plan else { return Ok(()) };
-        let key = format!("{name}/{}", plan.revision);
-        let value = json!({"seen_at": self.now(), "text": plan.bundle.text});
+        let Some(startable) = &entry.startable else { return Ok(()) };
+        let key = format!("{name}/{}", startable.revision);
+        let value = json!({"seen_at": self.now(), "text": startable.text()});
         self.engine.reader().put_record(RecordKind::Revision, &key, Some(value), When::Absent).await?;
         Ok(())
     }

@@ -1,6 +1,13 @@
 //! Traces of runs for OpenTelemetry: sent by OTLP over HTTP to where the environment says.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +24,8 @@ use tracing_subscriber::{EnvFilter, Layer, registry::LookupSpan};
 /// Where they go, by the names that OpenTelemetry gives: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`,
 /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and the rest are read by its own library.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+/// How they are to be sent.
+const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 /// Everything off, whatever else is set.
 const DISABLED: &str = "OTEL_SDK_DISABLED";
 /// How long the last spans may take when the program ends.
@@ -48,6 +57,7 @@ where
     if disabled || !ENDPOINTS.iter().any(set) {
         return Ok((None, Traces::default()));
     }
+    refuse_protocols()?;
     let exporter = SpanExporter::builder().with_http().with_http_client(Client::new()?).build();
     let exporter = exporter.map_err(|e| {
         Fault::user("cli.traces", format!("traces cannot be sent: {e}"))
@@ -66,10 +76,25 @@ where
     Ok((Some(layer), Traces(Some(provider))))
 }
 
+/// Only one of the protocols that OpenTelemetry has is spoken.
+fn refuse_protocols() -> Result<(), Fault> {
+    for name in PROTOCOLS {
+        let protocol = std::env::var(name).unwrap_or_default();
+        if !matches!(protocol.as_str(), "" | "http/protobuf") {
+            let message = format!("traces cannot be sent by `{protocol}`, which {name} asks for");
+            return Err(Fault::user("cli.traces", message)
+                .help("they are sent by `http/protobuf`, to port 4318 of most collectors"));
+        }
+    }
+    Ok(())
+}
+
 /// Sends requests on a runtime of its own: spans are exported from a thread that has none.
 struct Client {
     client: reqwest::Client,
     runtime: Arc<Runtime>,
+    /// Whether the last ones were refused, which is told of once.
+    failing: AtomicBool,
 }
 
 impl Client {
@@ -84,6 +109,7 @@ impl Client {
         Ok(Self {
             client: client.map_err(|e| broken(e.to_string()))?,
             runtime: Arc::new(runtime.map_err(|e| broken(e.to_string()))?),
+            failing: AtomicBool::new(false),
         })
     }
 }
@@ -106,6 +132,18 @@ impl HttpClient for Client {
             }
             Ok::<_, HttpError>(response.body(answer.bytes().await?)?)
         });
-        sent.await?
+        let sent = sent.await?;
+        let trouble = match &sent {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(answer.status().to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        let before = self.failing.swap(trouble.is_some(), Ordering::Relaxed);
+        match trouble {
+            Some(why) if !before => tracing::warn!(why, "traces are lost: where they are sent does not take them"),
+            None if before => tracing::info!("traces are taken again"),
+            _ => {}
+        }
+        sent
     }
 }

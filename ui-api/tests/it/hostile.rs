@@ -39,6 +39,22 @@ steps:
     with: {command: ['true']}
 ";
 
+/// Starts runs of another pipeline without end, which do not end.
+const BREEDING: &str = "version: 1
+name: breeding
+steps:
+  - id: each
+    uses: pipeline
+    for_each: ${{ range(0, 1000) }}
+    with: {path: child.yaml}
+";
+
+const CHILD: &str = "version: 1
+name: child
+steps:
+  - {id: wait, uses: shell, with: {command: [sleep, '1000']}}
+";
+
 /// Gives more than it may.
 const FAT: &str = "version: 1
 name: fat
@@ -79,12 +95,13 @@ fn resident(pid: u32) -> u64 {
 
 #[test]
 fn a_hostile_run_starves_nobody() {
-    let hostile = ["loud", "greedy", "endless", "clinging"];
-    let texts = [LOUD, GREEDY, ENDLESS, CLINGING];
+    let hostile = ["loud", "greedy", "endless", "clinging", "breeding"];
+    let texts = [LOUD, GREEDY, ENDLESS, CLINGING, BREEDING];
     let mut files: Vec<(String, &str)> =
         hostile.iter().zip(texts).map(|(name, text)| (format!("{name}.yaml"), text)).collect();
     files.push(("fat.yaml".to_owned(), FAT));
     files.push(("modest.yaml".to_owned(), MODEST));
+    files.push(("child.yaml".to_owned(), CHILD));
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let here = folder(&files);
     let serving = Serving::begin(here.path());

@@ -10,7 +10,10 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 pub use line::LogLine;
@@ -23,8 +26,22 @@ use crate::{
     step::{LogSink, LogStream},
 };
 
-/// Bytes that an attempt's log may have, on disk: who writes without end fills no disk.
-const MOST: u64 = 256 << 20;
+/// How much room logs have on disk: who writes without end, in one attempt or in many, fills no disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    /// Bytes of one attempt.
+    attempt: u64,
+    /// Bytes of all attempts of the run.
+    run: u64,
+    /// Bytes of the run that were written since this process began to drive it.
+    written: Arc<AtomicU64>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { attempt: 256 << 20, run: 2 << 30, written: Arc::default() }
+    }
+}
 
 /// What a log sink belongs to.
 #[derive(Debug, Clone)]
@@ -40,18 +57,6 @@ pub(crate) fn folder(home: &Path, run: RunId) -> PathBuf {
     home.join("logs").join(run.to_string())
 }
 
-/// A sink that scrubs each line, shows it to watchers and appends it to the attempt's file, which is
-/// made with the first line.
-pub(crate) fn sink(
-    folder: PathBuf,
-    of: LogOf,
-    clock: Arc<dyn Clock>,
-    scrubber: Arc<Scrubber>,
-    updates: Arc<Updates>,
-) -> LogSink {
-    limited(folder, of, clock, scrubber, updates, MOST)
-}
-
 /// A file that lines go to, and how long it is.
 #[derive(Default)]
 struct Open {
@@ -60,13 +65,15 @@ struct Open {
     full: bool,
 }
 
-fn limited(
+/// A sink that scrubs each line, shows it to watchers and appends it to the attempt's file, which is
+/// made with the first line.
+pub(crate) fn sink(
     folder: PathBuf,
     of: LogOf,
     clock: Arc<dyn Clock>,
     scrubber: Arc<Scrubber>,
     updates: Arc<Updates>,
-    most: u64,
+    room: Room,
 ) -> LogSink {
     let open: Mutex<Open> = Mutex::default();
     LogSink::new(move |stream, text| {
@@ -78,11 +85,17 @@ fn limited(
             open.file = create(&folder, &of);
             open.bytes = open.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
         }
-        open.full = open.bytes >= most;
-        let (stream, text) = if open.full {
-            (LogStream::Step, "the log of this attempt is full: what follows is not kept".into())
+        let full = if open.bytes >= room.attempt {
+            Some("the log of this attempt is full: what follows is not kept")
+        } else if room.written.load(Ordering::Relaxed) >= room.run {
+            Some("the logs of this run are full: what follows is not kept")
         } else {
-            (stream, scrubber.scrub(text))
+            None
+        };
+        open.full = full.is_some();
+        let (stream, text) = match full {
+            Some(notice) => (LogStream::Step, notice.into()),
+            None => (stream, scrubber.scrub(text)),
         };
         let line = Line { at: clock.now(), stream: letter(stream), text };
         // A log that cannot be written (full disk) must not fail the work; watchers see the line still.
@@ -90,6 +103,7 @@ fn limited(
             bytes.push(b'\n');
             let _ = file.write_all(&bytes);
             open.bytes += bytes.len() as u64;
+            room.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
         drop(open);
         updates.send(Update::Log { node: of.node, item: of.item, stream, line: line.text.into_owned() });

@@ -54,7 +54,8 @@ fn a_log_that_is_full_says_so_and_grows_no_more() {
     let lab = Lab::new();
     let of = LogOf { node: NodeIx(0), step: Name::new("load").expect("a name"), item: None, attempt: 1 };
     let clock = Arc::new(ManualClock::default());
-    let sink = || limited(lab.folder(), of.clone(), clock.clone(), Arc::default(), Arc::default(), 1000);
+    let room = Room { attempt: 1000, ..Room::default() };
+    let sink = || super::sink(lab.folder(), of.clone(), clock.clone(), Arc::default(), Arc::default(), room.clone());
     let full = "the log of this attempt is full: what follows is not kept";
     // The same attempt, made again after a crash, goes on in its file.
     for _ in 0..2 {
@@ -72,6 +73,27 @@ fn a_log_that_is_full_says_so_and_grows_no_more() {
 }
 
 #[test]
+fn many_attempts_fill_no_disk_either() {
+    let lab = Lab::new();
+    let clock = Arc::new(ManualClock::default());
+    let room = Room { run: 2000, ..Room::default() };
+    for item in 0..20 {
+        let of = LogOf { node: NodeIx(0), step: Name::new("load").expect("a name"), item: Some(item), attempt: 1 };
+        let sink = super::sink(lab.folder(), of, clock.clone(), Arc::default(), Arc::default(), room.clone());
+        for n in 0..50 {
+            sink.child(LogStream::Stderr, &format!("line {n}"));
+        }
+    }
+    let mut index = lab.index(LogQuery::default());
+    index.look(false).expect("readable");
+    let kept = texts(&index, 0, 5000);
+    let lines = kept.iter().filter(|text| text.starts_with("line")).count();
+    assert!((20..100).contains(&lines), "{lines}");
+    let full = "the logs of this run are full: what follows is not kept";
+    assert_eq!(kept.iter().filter(|text| *text == full).count(), 20, "each attempt says so once");
+}
+
+#[test]
 fn lines_come_back_scrubbed_and_in_order() {
     let lab = Lab::new();
     let clock = Arc::new(ManualClock::default());
@@ -79,7 +101,7 @@ fn lines_come_back_scrubbed_and_in_order() {
     scrubber.remember("hunter22");
     let sink = |item, attempt| {
         let of = LogOf { node: NodeIx(0), step: Name::new("load").expect("a name"), item, attempt };
-        super::sink(lab.folder(), of, clock.clone(), scrubber.clone(), Arc::default())
+        super::sink(lab.folder(), of, clock.clone(), scrubber.clone(), Arc::default(), Room::default())
     };
     sink(None, 1).line("password hunter22");
     clock.advance(std::time::Duration::from_secs(1));
@@ -106,7 +128,7 @@ fn a_line_cut_off_by_a_crash_is_left_out_and_the_next_attempt_begins_a_line() {
     assert_eq!(texts(&index, 0, 10), ["whole"]);
     let of = LogOf { node: NodeIx(0), step: Name::new("load").expect("a name"), item: None, attempt: 1 };
     let clock = Arc::new(ManualClock::default());
-    super::sink(lab.folder(), of, clock, Arc::default(), Arc::default()).line("again");
+    super::sink(lab.folder(), of, clock, Arc::default(), Arc::default(), Room::default()).line("again");
     index.look(false).expect("readable");
     assert_eq!(texts(&index, 0, 10), ["whole", "again"]);
     assert_eq!(texts(&index, 1, 10), ["again"]);

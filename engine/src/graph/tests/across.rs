@@ -21,9 +21,10 @@ fn checked(name: &str, on: &str) -> CheckedPipeline {
 /// Warnings of pipelines, given by name and `on:`.
 fn warnings(pipelines: &[(&str, &str)]) -> Vec<String> {
     let checked: Vec<_> = pipelines.iter().map(|(name, on)| checked(name, on)).collect();
-    let plan = |checked: &'_ CheckedPipeline| checked.plan.clone().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    let plan =
+        |checked: &'_ CheckedPipeline| checked.plan.clone().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
     let plans: Vec<_> = checked.iter().map(plan).collect();
-    let plans: Vec<_> = plans.iter().map(|plan| &**plan).collect();
+    let plans: Vec<_> = plans.iter().map(|plan| &*plan.spec).collect();
     let found = triggers_across(&plans, |name| name == "broken");
     let line = |(at, problem): (usize, Diagnostic)| {
         let help = problem.help.as_deref().unwrap_or_default();

@@ -1,4 +1,8 @@
-use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 use arrow::{
     datatypes::{Schema, SchemaRef},
@@ -36,6 +40,30 @@ pub(crate) fn narrow(schema: &SchemaRef, columns: Option<&[String]>) -> Result<S
     Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, Fault>>()?)))
 }
 
+/// Reads the files of a scan one after the other, until it is enough.
+fn each_batch(
+    scan: &Scan,
+    schema: &SchemaRef,
+    wanted: &SchemaRef,
+    see: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
+) -> Result<(), Fault> {
+    for (file, pinned) in files_of(scan)?.iter().zip(&scan.files) {
+        check_pin(pinned)?;
+        let mut over = false;
+        read_into(file, schema, wanted, &mut |batch| {
+            let flow = see(batch);
+            over = flow.is_break();
+            flow
+        })?;
+        // A file that changed while it was read gave a mixture.
+        check_pin(pinned)?;
+        if over {
+            break;
+        }
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl ScanReader for DataScans {
     async fn read(
@@ -50,21 +78,27 @@ impl ScanReader for DataScans {
         blocking(move || {
             let mut left = limit.unwrap_or(u64::MAX);
             let mut batches = Vec::new();
-            for (file, pinned) in files_of(&scan)?.iter().zip(&scan.files) {
-                check_pin(pinned)?;
-                if left == 0 {
-                    break;
-                }
-                read_into(file, &schema, &wanted, &mut |batch| {
-                    let rows = (batch.num_rows() as u64).min(left);
-                    left -= rows;
-                    batches.push(batch.slice(0, rows as usize));
-                    if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                })?;
-                // A file that changed while it was read gave a mixture.
-                check_pin(pinned)?;
+            if left == 0 {
+                return Ok(batches);
             }
+            each_batch(&scan, &schema, &wanted, &mut |batch| {
+                let rows = (batch.num_rows() as u64).min(left);
+                left -= rows;
+                batches.push(batch.slice(0, rows as usize));
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
             Ok(batches)
+        })
+        .await
+    }
+
+    async fn send(&self, scan: &Scan, schema: &SchemaRef, to: SyncSender<RecordBatch>) -> Result<(), Fault> {
+        let (scan, schema) = (scan.clone(), schema.clone());
+        blocking(move || {
+            each_batch(&scan, &schema, &schema, &mut |batch| match to.send(batch) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
         })
         .await
     }

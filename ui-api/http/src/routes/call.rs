@@ -104,7 +104,8 @@ pub(crate) async fn call(
     Body(request): Body<CallRequest>,
 ) -> Answer<Response> {
     let entry = fresh(&app, &caller, &name).await?;
-    let Some(plan) = entry.plan.clone() else { return Err(broken(&entry)) };
+    let Some(startable) = &entry.startable else { return Err(broken(&entry)) };
+    let plan = startable.plan().await?;
     let service = app.service();
     let patience = Duration::from_secs(patience.timeout_s.unwrap_or(300).clamp(1, 3600));
     let cause = Cause::Call { who: caller.name().to_owned() };

@@ -1,6 +1,6 @@
 //! Whether it lives, whether it is ready, and figures for Prometheus.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use axum::{
     Json,
@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use millwork_service::tally::Ended;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,7 +50,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
 
 /// Figures in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), Refusals), security(("token" = ["viewer"])))]
-pub(crate) async fn metrics(State(app): State<App>, _: Caller<Read>) -> Answer<Response> {
+pub(crate) async fn metrics(State(app): State<App>, caller: Caller<Read>) -> Answer<Response> {
     let service = app.service();
     let (held, waiting) = service.desk().counts();
     let all = service.catalog().all();
@@ -71,8 +72,30 @@ pub(crate) async fn metrics(State(app): State<App>, _: Caller<Read>) -> Answer<R
             let _ = writeln!(text, "millwork_pool_slots{{pool=\"{name}\"}} {limit}");
         }
     }
+    text.push_str(&ended(&service.desk().tally().all(), |pipeline| caller.sees(pipeline)));
     text.push_str(&process());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// Runs that ended, by pipeline.
+fn ended(all: &BTreeMap<String, Ended>, sees: impl Fn(&str) -> bool) -> String {
+    let mut counts = String::from(
+        "# HELP millwork_runs_ended_total Runs that ended since the service began.\n\
+         # TYPE millwork_runs_ended_total counter\n",
+    );
+    let mut times =
+        String::from("# HELP millwork_run_seconds How long they took.\n# TYPE millwork_run_seconds summary\n");
+    for (pipeline, ended) in all.iter().filter(|(pipeline, _)| sees(pipeline)) {
+        let Ended { succeeded, failed, cancelled, took } = ended;
+        for (status, count) in [("succeeded", succeeded), ("failed", failed), ("cancelled", cancelled)] {
+            let _ =
+                writeln!(counts, "millwork_runs_ended_total{{pipeline=\"{pipeline}\",status=\"{status}\"}} {count}");
+        }
+        let (seconds, count) = (took.as_secs_f64(), succeeded + failed + cancelled);
+        let _ = writeln!(times, "millwork_run_seconds_sum{{pipeline=\"{pipeline}\"}} {seconds}");
+        let _ = writeln!(times, "millwork_run_seconds_count{{pipeline=\"{pipeline}\"}} {count}");
+    }
+    counts + &times
 }
 
 /// What Linux says of this process.

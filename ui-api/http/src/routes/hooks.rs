@@ -9,7 +9,11 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use millwork_engine::{graph::Plan, model::Fault, spec::TriggerSpec, triggers_of};
+use millwork_engine::{
+    model::Fault,
+    spec::{PipelineSpec, TriggerSpec},
+    triggers_of,
+};
 use millwork_service::{
     audit::Action,
     auth::{Permission, Principal},
@@ -49,14 +53,14 @@ pub(crate) struct HookedView {
 
 /// Whether somebody may start every pipeline that listens at a path.
 fn may_start(app: &App, principal: &Principal, path: &str, method: &Method) -> bool {
-    let listens = |plan: &Plan| {
-        triggers_of(plan).any(|(_, trigger)| {
+    let listens = |spec: &PipelineSpec| {
+        triggers_of(spec).any(|(_, trigger)| {
             matches!(trigger, TriggerSpec::Webhook(hook) if hook.path == path && hook.method == method.as_str())
         })
     };
     let all = app.service().catalog().all();
     all.values()
-        .filter(|entry| entry.plan.as_deref().is_some_and(listens))
+        .filter(|entry| entry.spec().is_some_and(|spec| listens(spec)))
         .all(|entry| principal.may(Permission::Operate, Some(&entry.name)).is_ok())
 }
 

@@ -117,7 +117,7 @@ pub(crate) async fn source(
     let view = SourceView {
         path: entry.file.strip_prefix(folder).unwrap_or(&entry.file).display().to_string(),
         text: entry.source.text().to_owned(),
-        revision: entry.plan.as_ref().map(|plan| plan.revision.to_string()),
+        revision: entry.startable.as_ref().map(|startable| startable.revision.to_string()),
     };
     Ok(tagged(&headers, &view))
 }
@@ -132,7 +132,8 @@ pub(crate) async fn check(
     let entry = pipeline(&app, &caller, &name)?;
     let (errors, _) = entry.counts();
     let diagnostics = entry.diagnostics.iter().map(|problem| diagnostic(&entry.source, problem));
-    let revision = entry.plan.as_ref().filter(|_| errors == 0).map(|plan| plan.revision.to_string());
+    let startable = entry.startable.as_ref().filter(|_| errors == 0);
+    let revision = startable.map(|startable| startable.revision.to_string());
     Ok(Json(CheckView { revision, ok: errors == 0, diagnostics: diagnostics.collect() }))
 }
 
@@ -166,6 +167,6 @@ pub(crate) async fn plan(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let entry = pipeline(&app, &caller, &name)?;
-    let Some(plan) = &entry.plan else { return Err(super::runs::broken(&entry)) };
-    Ok(tagged(&headers, &PlanView::new(plan)))
+    let Some(startable) = &entry.startable else { return Err(super::runs::broken(&entry)) };
+    Ok(tagged(&headers, &PlanView::new(&*startable.plan().await?)))
 }

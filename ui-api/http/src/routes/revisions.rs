@@ -49,7 +49,7 @@ pub(crate) async fn list(
     Path(name): Path<String>,
 ) -> Answer<Json<Page<RevisionView>>> {
     let entry = pipeline(&app, &caller, &name)?;
-    let current = entry.plan.as_ref().map(|plan| plan.revision.to_string());
+    let current = entry.startable.as_ref().map(|startable| startable.revision.to_string());
     let views = kept(&app, &name).await?.into_iter().map(|(revision, kept)| RevisionView {
         current: Some(&revision) == current.as_ref(),
         seen_at: time(kept.seen_at),

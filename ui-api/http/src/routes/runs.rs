@@ -74,7 +74,7 @@ pub(crate) async fn fresh(app: &App, caller: &Caller<Operate>, name: &str) -> An
     };
     let entry = entry.ok_or_else(|| Problem::missing("pipeline", name))?;
     match entry.counts().0 {
-        0 if entry.plan.is_some() => Ok(entry),
+        0 if entry.startable.is_some() => Ok(entry),
         _ => Err(broken(&entry)),
     }
 }
@@ -111,7 +111,7 @@ pub(crate) async fn start(
         return again(&app, caller.name(), before, asked).await;
     }
     let entry = fresh(&app, &caller, &request.pipeline).await?;
-    let Some(plan) = entry.plan.clone() else { return Err(broken(&entry)) };
+    let Some(startable) = &entry.startable else { return Err(broken(&entry)) };
     let only = request.only.iter().map(|step| Name::new(step).ok_or_else(|| Problem::missing("step", step)));
     let only = only.collect::<Answer<Vec<Name>>>()?;
     let run = RunRequest {
@@ -122,7 +122,7 @@ pub(crate) async fn start(
         ..RunRequest::default()
     };
     let cause = Cause::Api { who: caller.name().to_owned() };
-    let prepared = service.engine().prepare(plan, run, cause, key.as_deref()).await?;
+    let prepared = service.engine().prepare(startable.plan().await?, run, cause, key.as_deref()).await?;
     let started = Box::pin(async { Ok::<_, Problem>(service.start(prepared).await?) });
     let (id, new) = service.quotas().counted(caller.principal(), 1, started, |(_, new)| u32::from(*new)).await?;
     if !new {
@@ -352,7 +352,10 @@ async fn edited(app: &App, name: &str, wanted: bool) -> Answer<Option<std::sync:
     if entry.counts().0 > 0 {
         return Err(broken(&entry));
     }
-    Ok(entry.plan.clone())
+    match &entry.startable {
+        Some(startable) => Ok(Some(startable.plan().await?)),
+        None => Ok(None),
+    }
 }
 
 /// What repeating a run from a step on would do.

@@ -63,7 +63,7 @@ async fn one<N: Needs>(app: &App, caller: &Caller<N>, name: &str, index: u32) ->
     let all = app.service().ticker().schedules().await;
     let found = all.into_iter().find(|view| view.pipeline == name && view.schedule == index);
     // One that was read a moment ago is not seen to yet.
-    let is_new = entry.plan.as_ref().is_some_and(|plan| schedules(plan).count() > index as usize);
+    let is_new = entry.spec().is_some_and(|spec| schedules(spec).count() > index as usize);
     found.ok_or_else(|| {
         if is_new { millwork_service::starting().into() } else { Problem::missing("schedule", &index.to_string()) }
     })

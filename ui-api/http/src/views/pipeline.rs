@@ -91,13 +91,13 @@ pub(crate) struct ConcurrencyView {
 
 impl PipelineView {
     pub(crate) fn new(entry: &Entry, folder: &std::path::Path) -> Self {
-        let spec = entry.plan.as_ref().map(|plan| plan.spec.clone());
+        let spec = entry.spec();
         let (errors, warnings) = entry.counts();
         let triggers = spec.iter().flat_map(|spec| spec.triggers.iter().map(|trigger| trigger_view(&trigger.value)));
         let inputs = spec
             .iter()
             .flat_map(|spec| spec.inputs.iter().map(|(name, input)| input_view(&entry.source, name.as_str(), input)));
-        let concurrency = spec.as_ref().and_then(|spec| spec.concurrency.as_ref()).map(|concurrency| ConcurrencyView {
+        let concurrency = spec.and_then(|spec| spec.concurrency.as_ref()).map(|concurrency| ConcurrencyView {
             group: unquoted(&snippet(&entry.source, concurrency.group.span)),
             limit: concurrency.limit,
             on_conflict: format!("{:?}", concurrency.on_conflict).to_lowercase(),
@@ -106,7 +106,7 @@ impl PipelineView {
             name: entry.name.clone(),
             path: entry.file.strip_prefix(folder).unwrap_or(&entry.file).display().to_string(),
             description: description(entry),
-            revision: entry.plan.as_ref().map(|plan| plan.revision.to_string()),
+            revision: entry.startable.as_ref().map(|startable| startable.revision.to_string()),
             state: match entry.standing {
                 Standing::Ready => "ready",
                 Standing::Broken => "broken",
@@ -115,7 +115,7 @@ impl PipelineView {
             warnings,
             triggers: triggers.collect(),
             inputs: inputs.collect(),
-            schedules: entry.plan.as_ref().map_or(0, |plan| schedules(plan).count()),
+            schedules: spec.map_or(0, |spec| schedules(spec).count()),
             concurrency,
             last_run: None,
             next_tick: None,
@@ -125,8 +125,8 @@ impl PipelineView {
 
 /// What a pipeline says of itself: in its file, also where that has errors.
 pub(crate) fn description(entry: &Entry) -> Option<String> {
-    match (&entry.plan, entry.standing) {
-        (Some(plan), Standing::Ready) => plan.spec.description.clone(),
+    match (entry.spec(), entry.standing) {
+        (Some(spec), Standing::Ready) => spec.description.clone(),
         _ => {
             let tree = millwork_engine::spec::read_tree(&entry.source);
             tree.root?.get("description")?.text().map(|text| text.value.to_string())

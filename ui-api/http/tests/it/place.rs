@@ -15,9 +15,10 @@ use millwork_engine::{
     Durability, Engine, EngineOptions, Keep,
     data::{Scan, ScanReader},
     diag::Source,
-    graph::{CheckOptions, CheckedPipeline, check_text},
+    graph::{Bundle, CheckOptions, CheckedPipeline, Plan, check_text},
     model::{Clock, Fault, Name, SystemClock},
     step::{Extensions, Registry, SecretProvider},
+    thaw,
 };
 use millwork_http::{App, AppOptions, Server};
 use millwork_service::{
@@ -104,6 +105,10 @@ impl Checker for Checks {
         let include = |path: &str| fs::read_to_string(base.join(path)).map_err(|_| "it is not there".to_owned());
         let options = CheckOptions { read_files: false, strict: false, include: &include, around: &[] };
         check_text(&source, base, &self.0, options)
+    }
+
+    fn thaw(&self, bundle: &Bundle) -> Result<Arc<Plan>, Fault> {
+        thaw(bundle, &self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use millwork_engine::model::Name;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::place::{Answer, Place, Setup, each, gated, text};
+use crate::place::{Answer, Place, Setup, each, gated, text, within};
 
 async fn stands(place: &Place, pipeline: &str, gate: &str) -> String {
     let run = place.start(pipeline, json!({"gate": gate})).await;
@@ -109,6 +109,18 @@ async fn pools_are_shared_by_pipelines() {
     for run in [&held, &big, &small, &free] {
         assert_eq!(place.ended(run).await["status"], "succeeded");
     }
+    let counted = "millwork_runs_ended_total{pipeline=\"one\",status=\"succeeded\"} 2";
+    within("ends are counted", async {
+        loop {
+            let answer = Answer::of(place.bare(Method::GET, "/metrics")).await;
+            let metrics = String::from_utf8(answer.body).expect("text");
+            if metrics.lines().any(|line| line == counted) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,15 +7,20 @@ use std::{
 
 use millwork_engine::{
     diag::{Diagnostic, Severity, Source},
-    graph::{CheckedPipeline, Plan},
+    graph::{Bundle, CheckedPipeline, Plan},
+    model::Fault,
+    spec::PipelineSpec,
 };
 
-use super::files::Stamp;
+use super::{Startable, files::Stamp};
 
 /// Reads and checks a pipeline's text; whoever knows the kinds of steps and the workspace gives one.
 pub trait Checker: Send + Sync + fmt::Debug {
     /// Checks a text. `name` is what messages call it, `base` the folder that relative paths start from.
     fn check(&self, name: &str, bytes: &[u8], base: &Path) -> CheckedPipeline;
+
+    /// The plan of what was right once, whatever the files say by now.
+    fn thaw(&self, bundle: &Bundle) -> Result<Arc<Plan>, Fault>;
 }
 
 /// Whether a pipeline can be started.
@@ -39,7 +44,7 @@ pub struct Entry {
     /// What is wrong with it.
     pub diagnostics: Arc<[Diagnostic]>,
     /// What is started: the text as it is now, or as it was when it was right last.
-    pub plan: Option<Arc<Plan>>,
+    pub startable: Option<Arc<Startable>>,
     /// Whether the text as it is now can be started.
     pub standing: Standing,
     /// How many of the diagnostics are of the file alone; the rest is how it stands among the others.
@@ -60,6 +65,11 @@ impl Entry {
     /// Warnings of how it stands among the others.
     pub(super) fn across(&self) -> &[Diagnostic] {
         self.diagnostics.get(self.own..).unwrap_or_default()
+    }
+
+    /// The pipeline as read, where there is something to start.
+    pub fn spec(&self) -> Option<&Arc<PipelineSpec>> {
+        self.startable.as_ref().map(|startable| &startable.spec)
     }
 
     /// Errors and warnings.

@@ -3,6 +3,8 @@
 mod entry;
 mod files;
 mod shelf;
+mod startable;
 
 pub use entry::{Checker, Entry, Standing};
 pub use shelf::Catalog;
+pub use startable::Startable;

@@ -11,11 +11,12 @@ use std::{
 use millwork_engine::{
     diag::{Code, Diagnostic, Span},
     graph::{CheckedPipeline, Plan, triggers_across},
-    spec,
+    spec::{self, PipelineSpec},
 };
 use tokio::sync::watch;
 
 use super::{
+    Startable,
     entry::{Checker, Entry, Standing},
     files::{self, Stamp},
 };
@@ -93,7 +94,12 @@ impl Catalog {
             Entry { checked: Instant::now(), ..Entry::clone(&entry) }
         } else {
             let Ok(bytes) = std::fs::read(&entry.file) else { return Some(entry) };
-            self.read(&entry.file, &bytes, Some(&entry))
+            let (read, plan) = self.read(&entry.file, &bytes, Some(&entry));
+            // It is about to be started.
+            if let (Some(startable), Some(plan)) = (&read.startable, plan) {
+                startable.keep(plan);
+            }
+            read
         };
         let again = Arc::new(again);
         if again.name == name {
@@ -106,6 +112,7 @@ impl Catalog {
     /// Reads what is new or has changed, and forgets what is gone; the names concerned. Blocks on files.
     pub fn reload(&self) -> Vec<String> {
         let before = self.all();
+        before.values().filter_map(|entry| entry.startable.as_ref()).for_each(|startable| startable.cool());
         let by_file: BTreeMap<&Path, &Arc<Entry>> =
             before.values().map(|entry| (entry.file.as_path(), entry)).collect();
         let found = files::pipelines(&self.folder);
@@ -162,10 +169,11 @@ impl Catalog {
             return Some((entry.clone(), false));
         }
         let bytes = std::fs::read(file).ok()?;
-        files::is_pipeline(&bytes).then(|| (Arc::new(self.read(file, &bytes, before)), true))
+        files::is_pipeline(&bytes).then(|| (Arc::new(self.read(file, &bytes, before).0), true))
     }
 
-    fn read(&self, file: &Path, bytes: &[u8], before: Option<&Arc<Entry>>) -> Entry {
+    /// Reads a file; its plan goes with the entry that is made of it.
+    fn read(&self, file: &Path, bytes: &[u8], before: Option<&Arc<Entry>>) -> (Entry, Option<Arc<Plan>>) {
         let own = Stamp::of(file);
         let base = file.parent().unwrap_or(&self.folder);
         let shown = file.strip_prefix(&self.folder).unwrap_or(file).display().to_string();
@@ -180,23 +188,25 @@ impl Catalog {
         let stamps = included.map(|path| (path.clone(), Stamp::of(&path)));
         let stamps = std::iter::once((file.to_owned(), own)).chain(stamps).collect();
         let before = before.filter(|entry| entry.name == name);
-        let last_good = before.and_then(|entry| entry.plan.clone());
+        let last_good = before.and_then(|entry| entry.startable.clone());
+        let startable = checked.plan.as_deref().map(|plan| Arc::new(Startable::new(plan, self.checker.clone())));
         let own = checked.diagnostics.len();
         // How it stands among the others is looked at when the folder is.
         let across = before.filter(|_| standing == Standing::Ready).map(|entry| entry.across()).unwrap_or_default();
         let diagnostics = checked.diagnostics.into_iter().chain(across.iter().cloned());
-        Entry {
+        let entry = Entry {
             name,
             file: file.to_owned(),
             source: checked.source,
             diagnostics: diagnostics.collect(),
             own,
-            plan: checked.plan.or(last_good),
+            startable: startable.or(last_good),
             standing,
             stamps,
             checked: Instant::now(),
             looked: checked.looked,
-        }
+        };
+        (entry, checked.plan)
     }
 }
 
@@ -209,9 +219,9 @@ fn is_unchanged(entry: &Entry) -> bool {
 fn look_across(entries: &mut BTreeMap<String, Arc<Entry>>) {
     let ready = |entry: &&Arc<Entry>| entry.standing == Standing::Ready;
     let some: Vec<Arc<Entry>> = entries.values().filter(ready).cloned().collect();
-    let plans: Vec<&Plan> = some.iter().filter_map(|entry| entry.plan.as_deref()).collect();
+    let specs: Vec<&PipelineSpec> = some.iter().filter_map(|entry| entry.spec()).map(|spec| &**spec).collect();
     let mut found: BTreeMap<usize, Vec<Diagnostic>> = BTreeMap::new();
-    for (at, problem) in triggers_across(&plans, |name| entries.contains_key(name)) {
+    for (at, problem) in triggers_across(&specs, |name| entries.contains_key(name)) {
         found.entry(at).or_default().push(problem);
     }
     for (at, entry) in some.iter().enumerate() {
@@ -232,7 +242,7 @@ fn twice(second: &Entry, first: &Arc<Entry>) -> Entry {
         name: format!("{}@{key}", second.name),
         diagnostics: diagnostics.collect(),
         own: second.own + 1,
-        plan: None,
+        startable: None,
         standing: Standing::Broken,
         ..second.clone()
     }

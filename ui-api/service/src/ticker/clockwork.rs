@@ -7,10 +7,9 @@ use std::{
 use futures::{StreamExt, stream};
 use millwork_engine::{
     Engine, Tick,
-    graph::Plan,
     model::{Blame, Clock, Fault, Group, RunId, Timestamp},
     schedules,
-    spec::{OnConflict, Overlap, ScheduleSpec},
+    spec::{OnConflict, Overlap, PipelineSpec, ScheduleSpec},
 };
 use tokio::{
     sync::{Mutex, Notify},
@@ -23,7 +22,7 @@ use super::{
     record::{self, LastTick, ScheduleRecord},
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Startable},
     desk::{Desk, Outcome},
 };
 
@@ -40,14 +39,14 @@ struct Kept {
     record: ScheduleRecord,
     /// When it is to be looked at next.
     wake: Option<Timestamp>,
-    /// The plan whose times these are known to be.
-    of: Weak<Plan>,
+    /// The pipeline whose times these are known to be.
+    of: Weak<PipelineSpec>,
 }
 
 /// A schedule that is due.
 struct Job {
     key: Key,
-    plan: Arc<Plan>,
+    startable: Arc<Startable>,
     spec: ScheduleSpec,
     record: ScheduleRecord,
 }
@@ -123,10 +122,10 @@ impl Ticker {
         while under_way.join_next().await.is_some() {}
     }
 
-    /// The plans that schedules start, by pipeline.
-    fn plans(&self) -> BTreeMap<String, Arc<Plan>> {
+    /// What schedules start, by pipeline.
+    fn startables(&self) -> BTreeMap<String, Arc<Startable>> {
         let all = self.catalog.all();
-        all.values().filter_map(|entry| Some((entry.name.clone(), entry.plan.clone()?))).collect()
+        all.values().filter_map(|entry| Some((entry.name.clone(), entry.startable.clone()?))).collect()
     }
 
     /// Starts all that is due, and says when to look again.
@@ -144,18 +143,19 @@ impl Ticker {
 
     /// Takes what is due, at most so many: nobody else sees to it meanwhile.
     async fn due(&self, now: Timestamp, most: usize) -> Result<Vec<Job>, Fault> {
-        let plans = self.plans();
+        let all = self.startables();
         let mut due = Vec::new();
         {
             let mut kept = self.kept.lock().await;
             kept.retain(|(pipeline, schedule), _| {
-                plans.get(pipeline).is_some_and(|plan| schedules(plan).count() > *schedule as usize)
+                all.get(pipeline).is_some_and(|startable| schedules(&startable.spec).count() > *schedule as usize)
             });
-            for (pipeline, plan) in &plans {
-                for (schedule, spec) in (0..).zip(schedules(plan)) {
+            for (pipeline, startable) in &all {
+                for (schedule, spec) in (0..).zip(schedules(&startable.spec)) {
                     let key = (pipeline.clone(), schedule);
                     let is_known = kept.get(&key).is_some_and(|known| {
-                        std::ptr::eq(known.of.as_ptr(), Arc::as_ptr(plan)) || known.record.spec == record::digest(spec)
+                        std::ptr::eq(known.of.as_ptr(), Arc::as_ptr(&startable.spec))
+                            || known.record.spec == record::digest(spec)
                     });
                     if !is_known {
                         let store = self.engine.reader();
@@ -165,15 +165,15 @@ impl Ticker {
                 }
             }
             // Nothing fails from here on, so that what is taken is seen to.
-            for (pipeline, plan) in &plans {
-                for (schedule, spec) in (0..).zip(schedules(plan)) {
+            for (pipeline, startable) in &all {
+                for (schedule, spec) in (0..).zip(schedules(&startable.spec)) {
                     let key = (pipeline.clone(), schedule);
                     let Some(known) = kept.get_mut(&key) else { continue };
-                    known.of = Arc::downgrade(plan);
+                    known.of = Arc::downgrade(&startable.spec);
                     if due.len() < most && known.wake.is_some_and(|wake| wake <= now) {
                         known.wake = None;
-                        let (plan, record) = (plan.clone(), known.record.clone());
-                        due.push(Job { key, plan, spec: spec.clone(), record });
+                        let (startable, record) = (startable.clone(), known.record.clone());
+                        due.push(Job { key, startable, spec: spec.clone(), record });
                     }
                 }
             }
@@ -182,9 +182,9 @@ impl Ticker {
     }
 
     async fn see_to_one(&self, job: Job, now: Timestamp) {
-        let Job { key, plan, spec, record } = job;
-        let (record, wake) = self.see_to(&key, &plan, &spec, record, now).await;
-        let mut new = Kept { record, wake, of: Arc::downgrade(&plan) };
+        let Job { key, startable, spec, record } = job;
+        let (record, wake) = self.see_to(&key, &startable, &spec, record, now).await;
+        let mut new = Kept { record, wake, of: Arc::downgrade(&startable.spec) };
         let mut kept = self.kept.lock().await;
         // Somebody may have paused it meanwhile, or let it go on.
         if let Some(known) = kept.get(&key) {
@@ -197,7 +197,7 @@ impl Ticker {
     async fn see_to(
         &self,
         (pipeline, schedule): &Key,
-        plan: &Arc<Plan>,
+        startable: &Arc<Startable>,
         spec: &ScheduleSpec,
         mut record: ScheduleRecord,
         now: Timestamp,
@@ -221,7 +221,7 @@ impl Ticker {
                 complete = false;
                 break;
             }
-            match self.start(plan, spec, &tick).await {
+            match self.start(startable, spec, &tick).await {
                 Ok(last) => {
                     record.last = Some(last);
                     record.seen = at;
@@ -258,8 +258,8 @@ impl Ticker {
         (record, wake)
     }
 
-    async fn start(&self, plan: &Arc<Plan>, spec: &ScheduleSpec, tick: &Tick) -> Result<LastTick, Fault> {
-        let pipeline = plan.spec.name.value.as_str();
+    async fn start(&self, startable: &Arc<Startable>, spec: &ScheduleSpec, tick: &Tick) -> Result<LastTick, Fault> {
+        let pipeline = startable.spec.name.value.as_str();
         let at = tick.at;
         let started = |run| Ok(LastTick { at, run: Some(run), why: None });
         if let Some(run) = self.engine.run_of_key(&tick.key(pipeline)).await? {
@@ -271,8 +271,9 @@ impl Ticker {
             Some(entry) => Some(entry),
             None => tokio::task::spawn_blocking(move || catalog.fresh(&name)).await.ok().flatten(),
         };
-        let plan = entry.and_then(|entry| entry.plan.clone()).unwrap_or_else(|| plan.clone());
-        let prepared = self.engine.prepare_tick(plan.clone(), tick, false).await?;
+        let newest = entry.and_then(|entry| entry.startable.clone());
+        let plan = newest.as_ref().unwrap_or(startable).plan().await?;
+        let prepared = self.engine.prepare_tick(plan, tick, false).await?;
         match self.desk.start(prepared, overlap(pipeline, tick.schedule, spec.overlap)).await? {
             Outcome::Started(handle) => started(handle.id()),
             Outcome::Queued(run) | Outcome::Before(run) => started(run),
@@ -286,11 +287,11 @@ impl Ticker {
 
     /// Every schedule, by pipeline and number.
     pub async fn schedules(&self) -> Vec<ScheduleView> {
-        let (now, plans) = (self.clock.now(), self.plans());
+        let (now, startables) = (self.clock.now(), self.startables());
         let mut kept = self.kept.lock().await;
         let mut all = Vec::new();
-        for (pipeline, plan) in &plans {
-            for (schedule, spec) in (0..).zip(schedules(plan)) {
+        for (pipeline, startable) in &startables {
+            for (schedule, spec) in (0..).zip(schedules(&startable.spec)) {
                 let key = (pipeline.clone(), schedule);
                 let record = match kept.get(&key) {
                     Some(known) => known.record.clone(),

@@ -7,7 +7,6 @@ use std::{
 use millwork_engine::{
     Engine, Tick,
     data::Value,
-    graph::Plan,
     model::{Blame, Clock, Digest, Fault, RunId, RunStatus, Timestamp, event::Cause},
     schedule::{Calendar, FinishBy},
     spec::{TriggerSpec, UpstreamStatus},
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ScheduleView, Ticker, record};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Startable},
     desk::{Desk, Outcome},
 };
 
@@ -171,14 +170,14 @@ impl Late {
     /// Starts the pipelines that ask to be told.
     async fn tell(&self, late: &Lateness) -> Result<(), Fault> {
         for entry in self.catalog.all().values() {
-            let Some(plan) = &entry.plan else { continue };
-            for (trigger, spec) in triggers_of(plan) {
+            let Some(startable) = &entry.startable else { continue };
+            for (trigger, spec) in triggers_of(&startable.spec) {
                 let TriggerSpec::Pipeline(upstream) = spec else { continue };
-                let about = upstream.is_about(&late.pipeline, &plan.spec.name.value);
+                let about = upstream.is_about(&late.pipeline, &startable.spec.name.value);
                 if upstream.status != UpstreamStatus::Late || !about {
                     continue;
                 }
-                match self.start(plan, trigger, late).await {
+                match self.start(startable, trigger, late).await {
                     Err(fault) if fault.blame == Blame::User => {
                         tracing::error!(pipeline = %entry.name, late = late.pipeline, %fault, "a run cannot be started");
                     }
@@ -189,9 +188,10 @@ impl Late {
         Ok(())
     }
 
-    async fn start(&self, plan: &Arc<Plan>, trigger: u32, late: &Lateness) -> Result<(), Fault> {
+    async fn start(&self, startable: &Arc<Startable>, trigger: u32, late: &Lateness) -> Result<(), Fault> {
         let Lateness { pipeline, schedule, at, by, run, status } = late;
-        let key = format!("late/{}/{trigger}/{pipeline}/{schedule}/{at}", plan.spec.name.value);
+        let name = startable.spec.name.value.as_str();
+        let key = format!("late/{name}/{trigger}/{pipeline}/{schedule}/{at}");
         if self.engine.run_of_key(&key).await?.is_some() {
             return Ok(());
         }
@@ -204,10 +204,9 @@ impl Late {
             ("by", Value::Timestamp(by.to_datetime())),
         ]);
         let cause = Cause::Late { trigger, pipeline: pipeline.clone(), schedule: *schedule, at: *at, run: *run };
-        let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await?;
+        let prepared = self.engine.prepare_event(startable.plan().await?, trigger, event, cause, Some(&key)).await?;
         if let Outcome::Skipped { group, .. } = self.desk.start(prepared, None).await? {
-            let of = plan.spec.name.value.as_str();
-            tracing::error!(pipeline = of, late = pipeline, group, "nobody is told, because its group is full");
+            tracing::error!(pipeline = name, late = pipeline, group, "nobody is told, because its group is full");
         }
         Ok(())
     }

@@ -1,12 +1,17 @@
+use std::collections::BTreeMap;
+
 use millwork_engine::{
     Engine,
     data::{Value, decode},
-    model::{Digest, Fault, RunId},
+    model::{Digest, Fault, Name, RunId},
     spec::{ContentForm, ContentTrigger},
     step::content_of,
     store::{RecordKind, When},
 };
 use serde_json::{Value as Json, json};
+
+/// Digests of outputs of one run, by their names: several triggers may be about one.
+pub(super) type Digests = BTreeMap<Name, Digest>;
 
 /// An output whose content is other than the one that its trigger acted on last.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ impl Changed {
         spec: &ContentTrigger,
         outputs: &Json,
         pos: u64,
+        digests: &mut Digests,
     ) -> Result<Option<Self>, Fault> {
         let known = engine.reader().record(RecordKind::Content, owner).await?;
         // Ends are read again after a crash.
@@ -43,8 +49,12 @@ impl Changed {
             let message = format!("the output `{}` of `{}` is no table", spec.output, spec.pipeline);
             return Err(Fault::user("content.form", message).help("for other outputs there is `on.artifact`"));
         }
-        let digest = match content_of(&value, engine.tables()).await {
-            Ok(digest) => digest,
+        let digest = match digests.get(&spec.output) {
+            Some(known) => Ok(*known),
+            None => content_of(&value, engine.tables()).await,
+        };
+        let digest = match digest {
+            Ok(digest) => *digests.entry(spec.output.clone()).or_insert(digest),
             // What cannot be read has gone since, and will not be there the next time either.
             Err(fault) => {
                 tracing::error!(trigger = owner, output = %spec, %fault, "a content cannot be compared, and starts nothing");

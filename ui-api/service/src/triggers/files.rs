@@ -8,7 +8,6 @@ use std::{
 use millwork_engine::{
     Engine,
     data::Value,
-    graph::Plan,
     model::{Blame, Clock, Digest, Fault, Timestamp, event::Cause},
     spec::{FileTrigger, TriggerSpec},
     store::{RecordKind, When},
@@ -18,7 +17,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Startable},
     desk::{Desk, Outcome},
 };
 
@@ -69,12 +68,11 @@ impl Files {
     /// Looks once, and starts what has arrived.
     pub async fn look(&mut self) -> Result<(), Fault> {
         let all = self.catalog.all();
-        let plans = all.values().filter_map(|entry| Some((entry.name.clone(), entry.plan.clone()?)));
-        let plans: Vec<(String, Arc<Plan>)> = plans.collect();
-        for (pipeline, plan) in plans {
-            for (trigger, spec) in triggers_of(&plan) {
+        for (pipeline, entry) in all.iter() {
+            let Some(startable) = &entry.startable else { continue };
+            for (trigger, spec) in triggers_of(&startable.spec) {
                 if let TriggerSpec::File(file) = spec {
-                    self.look_for(&pipeline, &plan, trigger, file).await?;
+                    self.look_for(pipeline, startable, trigger, file).await?;
                 }
             }
         }
@@ -84,11 +82,11 @@ impl Files {
     async fn look_for(
         &mut self,
         pipeline: &str,
-        plan: &Arc<Plan>,
+        startable: &Arc<Startable>,
         trigger: u32,
         spec: &FileTrigger,
     ) -> Result<(), Fault> {
-        let patterns: Vec<PathBuf> = spec.paths.iter().map(|path| plan.base.join(&path.value)).collect();
+        let patterns: Vec<PathBuf> = spec.paths.iter().map(|path| startable.base().join(&path.value)).collect();
         let found = tokio::task::spawn_blocking(move || matching(&patterns)).await.unwrap_or_default();
         let now = self.clock.now();
         for (path, sight) in found {
@@ -103,7 +101,7 @@ impl Files {
             if quiet < spec.settle || self.taken.get(&key) == Some(&sight) {
                 continue;
             }
-            if self.take(pipeline, plan, trigger, &path, sight, modified).await? {
+            if self.take(pipeline, startable, trigger, &path, sight, modified).await? {
                 self.taken.insert(key, sight);
             }
         }
@@ -115,13 +113,13 @@ impl Files {
     async fn take(
         &self,
         pipeline: &str,
-        plan: &Arc<Plan>,
+        startable: &Arc<Startable>,
         trigger: u32,
         path: &Path,
         sight: Sight,
         modified: Timestamp,
     ) -> Result<bool, Fault> {
-        let shown = path.strip_prefix(&plan.base).unwrap_or(path).display().to_string();
+        let shown = path.strip_prefix(startable.base()).unwrap_or(path).display().to_string();
         let stamp = format!("{}/{}", sight.bytes, modified.as_micros());
         let record = format!("{pipeline}/{trigger}/{}", Digest::of(shown.as_bytes()));
         let store = self.engine.reader();
@@ -136,12 +134,12 @@ impl Files {
         ]);
         let key = format!("file/{record}/{stamp}");
         let cause = Cause::File { trigger, path: shown.clone() };
-        let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(&key)).await;
-        let started = match prepared {
-            Ok(prepared) => self.desk.start(prepared, None).await,
-            Err(fault) => Err(fault),
+        let started = async {
+            let plan = startable.plan().await?;
+            let prepared = self.engine.prepare_event(plan, trigger, event, cause, Some(&key)).await?;
+            self.desk.start(prepared, None).await
         };
-        match started {
+        match Box::pin(started).await {
             Ok(Outcome::Skipped { .. }) => return Ok(false),
             Err(fault) if fault.blame == Blame::User => {
                 tracing::error!(pipeline, file = shown, %fault, "a run cannot be started");

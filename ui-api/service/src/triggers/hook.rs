@@ -4,7 +4,6 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use millwork_engine::{
     data::{Value, from_plain},
-    graph::Plan,
     model::{Fault, RunId, Timestamp, event::Cause},
     spec::{SignatureScheme, TriggerSpec, WebhookTrigger},
     triggers_of,
@@ -13,7 +12,7 @@ use serde_json::Value as Json;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::{auth::Principal, desk::Outcome, service::Service};
+use crate::{auth::Principal, catalog::Startable, desk::Outcome, service::Service};
 
 /// A request to a webhook.
 #[derive(Debug, Clone)]
@@ -52,13 +51,13 @@ pub struct Hooked {
 pub async fn receive(service: &Service, request: Request) -> Result<Vec<Hooked>, Fault> {
     let mut found = Vec::new();
     for entry in service.catalog().all().values() {
-        let Some(plan) = &entry.plan else { continue };
-        for (trigger, spec) in triggers_of(plan) {
+        let Some(startable) = &entry.startable else { continue };
+        for (trigger, spec) in triggers_of(&startable.spec) {
             if let TriggerSpec::Webhook(hook) = spec
                 && hook.path == request.path
                 && hook.method == request.method
             {
-                found.push((entry.name.clone(), plan.clone(), trigger, hook.clone()));
+                found.push((entry.name.clone(), startable.clone(), trigger, hook.clone()));
             }
         }
     }
@@ -69,8 +68,8 @@ pub async fn receive(service: &Service, request: Request) -> Result<Vec<Hooked>,
         return Err(Fault::user("hook.none", format!("no pipeline listens at {} {}", request.method, request.path)));
     }
     let mut hooked = Vec::with_capacity(found.len());
-    for (pipeline, plan, trigger, hook) in found {
-        hooked.push(match start(service, &request, &pipeline, plan, trigger, &hook).await {
+    for (pipeline, startable, trigger, hook) in found {
+        hooked.push(match start(service, &request, &pipeline, &startable, trigger, &hook).await {
             Ok((run, again)) => Hooked { pipeline, run, again, fault: None },
             Err(fault) => Hooked { pipeline, run: None, again: false, fault: Some(fault) },
         });
@@ -86,18 +85,18 @@ async fn start(
     service: &Service,
     request: &Request,
     pipeline: &str,
-    plan: Arc<Plan>,
+    startable: &Arc<Startable>,
     trigger: u32,
     hook: &WebhookTrigger,
 ) -> Result<(Option<RunId>, bool), Fault> {
-    let delivery = verify(service, &plan, hook, request)?;
+    let delivery = verify(service, pipeline, hook, request)?;
     let key = format!("hook/{pipeline}/{trigger}/{delivery}");
     if let Some(run) = service.engine().run_of_key(&key).await? {
         return Ok((Some(run), true));
     }
     let event = event(request, &delivery)?;
     let cause = Cause::Webhook { trigger, delivery };
-    let prepared = service.engine().prepare_event(plan, trigger, event, cause, Some(&key)).await?;
+    let prepared = service.engine().prepare_event(startable.plan().await?, trigger, event, cause, Some(&key)).await?;
     let started = Box::pin(service.desk().start(prepared, None));
     let outcome = match request.trusted.as_ref().filter(|_| hook.secret.is_none()) {
         Some(who) => {
@@ -115,11 +114,11 @@ async fn start(
 }
 
 /// Who sent it and when are right; what the sender calls the delivery.
-fn verify(service: &Service, plan: &Plan, hook: &WebhookTrigger, request: &Request) -> Result<String, Fault> {
+fn verify(service: &Service, pipeline: &str, hook: &WebhookTrigger, request: &Request) -> Result<String, Fault> {
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     let Some(secret) = &hook.secret else {
         if request.trusted.is_none() {
-            let message = format!("the webhook {} of `{}` has no `secret`", hook.path, plan.spec.name.value);
+            let message = format!("the webhook {} of `{}` has no `secret`", hook.path, pipeline);
             return Err(Fault::user("hook.signature", message)
                 .help("send a token that may start runs, or give the trigger a `secret` that signs requests"));
         }

@@ -3,9 +3,8 @@ use std::{sync::Arc, time::Duration};
 use millwork_engine::{
     Engine,
     data::{Value, decode},
-    graph::Plan,
     model::{Blame, Event, Fault, RunId, RunStatus, event::Cause},
-    spec::{ContentTrigger, TriggerSpec, UpstreamStatus, UpstreamTrigger},
+    spec::{ContentTrigger, PipelineSpec, TriggerSpec, UpstreamStatus, UpstreamTrigger},
     store::{RecordKind, When},
     triggers_of,
 };
@@ -13,9 +12,9 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::content::Changed;
+use super::content::{Changed, Digests};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Startable},
     desk::{Desk, Outcome},
 };
 
@@ -154,17 +153,18 @@ impl Upstream {
     /// Whether a pipeline starts when another ends.
     fn is_anybody_waiting(&self) -> bool {
         let all = self.catalog.all();
-        let mut plans = all.values().filter_map(|entry| entry.plan.as_ref());
-        plans.any(|plan| {
-            triggers_of(plan).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(_) | TriggerSpec::Content(_)))
+        let mut specs = all.values().filter_map(|entry| entry.spec());
+        specs.any(|spec| {
+            triggers_of(spec).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(_) | TriggerSpec::Content(_)))
         })
     }
 
     async fn see_to(&self, end: &End<'_>) -> Result<(), Fault> {
         let mut of_any = None;
+        let mut digests = Digests::new();
         for entry in self.catalog.all().values() {
-            let Some(plan) = &entry.plan else { continue };
-            for (trigger, spec) in triggers_of(plan) {
+            let Some(startable) = &entry.startable else { continue };
+            for (trigger, spec) in triggers_of(&startable.spec) {
                 let seen = match spec {
                     TriggerSpec::Pipeline(upstream) if upstream.is_about_any() => {
                         let known = match of_any {
@@ -174,10 +174,12 @@ impl Upstream {
                         if !known {
                             continue;
                         }
-                        self.ended(plan, trigger, upstream, end).await
+                        self.ended(startable, trigger, upstream, end).await
                     }
-                    TriggerSpec::Pipeline(upstream) => self.ended(plan, trigger, upstream, end).await,
-                    TriggerSpec::Content(content) => self.compared(plan, trigger, content, end).await,
+                    TriggerSpec::Pipeline(upstream) => self.ended(startable, trigger, upstream, end).await,
+                    TriggerSpec::Content(content) => {
+                        self.compared(startable, trigger, content, end, &mut digests).await
+                    }
                     _ => continue,
                 };
                 match seen {
@@ -194,27 +196,33 @@ impl Upstream {
     /// Whether a trigger on any pipeline is about an end. Runs of sub-pipelines are told of by their parents; and who
     /// listens to all is heard by none of them, or two of them would start each other for ever.
     async fn is_for_any(&self, end: &End<'_>) -> Result<bool, Fault> {
-        let listens = |plan: &Plan| {
-            triggers_of(plan).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(on) if on.is_about_any()))
+        let listens = |spec: &PipelineSpec| {
+            triggers_of(spec).any(|(_, spec)| matches!(spec, TriggerSpec::Pipeline(on) if on.is_about_any()))
         };
-        if self.catalog.get(end.pipeline).and_then(|entry| entry.plan.clone()).is_some_and(|plan| listens(&plan)) {
+        if self.catalog.get(end.pipeline).is_some_and(|entry| entry.spec().is_some_and(|spec| listens(spec))) {
             return Ok(false);
         }
         let origin = self.engine.origin(end.run).await?;
         Ok(!matches!(origin.cause, Cause::Parent { .. }))
     }
 
-    async fn ended(&self, plan: &Arc<Plan>, trigger: u32, spec: &UpstreamTrigger, end: &End<'_>) -> Result<(), Fault> {
+    async fn ended(
+        &self,
+        startable: &Arc<Startable>,
+        trigger: u32,
+        spec: &UpstreamTrigger,
+        end: &End<'_>,
+    ) -> Result<(), Fault> {
         let fits = match spec.status {
             UpstreamStatus::Succeeded => end.status == RunStatus::Succeeded,
             UpstreamStatus::Failed => end.status == RunStatus::Failed,
             UpstreamStatus::Any => true,
             UpstreamStatus::Late => false,
         };
-        if !fits || !spec.is_about(end.pipeline, &plan.spec.name.value) {
+        if !fits || !spec.is_about(end.pipeline, &startable.spec.name.value) {
             return Ok(());
         }
-        let key = format!("upstream/{}/{trigger}/{}", plan.spec.name.value, end.run);
+        let key = format!("upstream/{}/{trigger}/{}", startable.spec.name.value, end.run);
         let status = serde_json::to_value(end.status).ok();
         let event = Value::map([
             ("run", Value::from(end.run.to_string())),
@@ -224,21 +232,22 @@ impl Upstream {
             ("outputs", decode(end.outputs)?),
         ]);
         let cause = Cause::Upstream { trigger, run: end.run, pipeline: end.pipeline.to_owned() };
-        self.start(plan, trigger, event, cause, &key).await.map(drop)
+        self.start(startable, trigger, event, cause, &key).await.map(drop)
     }
 
     async fn compared(
         &self,
-        plan: &Arc<Plan>,
+        startable: &Arc<Startable>,
         trigger: u32,
         spec: &ContentTrigger,
         end: &End<'_>,
+        digests: &mut Digests,
     ) -> Result<(), Fault> {
         if end.status != RunStatus::Succeeded || spec.pipeline.as_str() != end.pipeline {
             return Ok(());
         }
-        let owner = owner(plan, trigger, spec);
-        let found = Changed::find(&self.engine, &owner, spec, end.outputs, end.pos).await?;
+        let owner = owner(&startable.spec, trigger, spec);
+        let found = Changed::find(&self.engine, &owner, spec, end.outputs, end.pos, digests).await?;
         let Some(changed) = found else { return Ok(()) };
         let event = Value::map([
             ("run", Value::from(end.run.to_string())),
@@ -252,7 +261,7 @@ impl Upstream {
         // The key names the run, not the content, which may come and go.
         let key = format!("content/{owner}/{}", end.run);
         // What was skipped is still to be acted on.
-        if self.start(plan, trigger, event, cause, &key).await? {
+        if self.start(startable, trigger, event, cause, &key).await? {
             changed.remember(&self.engine, end.run).await?;
         }
         Ok(())
@@ -273,7 +282,7 @@ impl Upstream {
     /// Starts the run of an end, unless it was started before; whether there is one.
     async fn start(
         &self,
-        plan: &Arc<Plan>,
+        startable: &Arc<Startable>,
         trigger: u32,
         event: Value,
         cause: Cause,
@@ -286,10 +295,10 @@ impl Upstream {
             let message = format!("{LONGEST} runs have started one another in a row, so that this one is not started");
             return Err(Fault::user("trigger.loop", message).help("`millwork check FOLDER` shows the circle"));
         }
-        let prepared = self.engine.prepare_event(plan.clone(), trigger, event, cause, Some(key)).await?;
+        let prepared = self.engine.prepare_event(startable.plan().await?, trigger, event, cause, Some(key)).await?;
         let outcome = self.desk.start(prepared, None).await?;
         if let Outcome::Skipped { group, .. } = &outcome {
-            tracing::warn!(pipeline = %plan.spec.name.value, key, group, "a run was skipped, because its group is full");
+            tracing::warn!(pipeline = %startable.spec.name.value, key, group, "a run was skipped, because its group is full");
         }
         Ok(!matches!(outcome, Outcome::Skipped { .. }))
     }
@@ -306,11 +315,11 @@ const fn before(cause: &Cause) -> Option<RunId> {
 
 /// Names a trigger by what it says, not by its place: another before it changes nothing. Of several that say the same,
 /// the second is `#1`.
-fn owner(plan: &Plan, trigger: u32, spec: &ContentTrigger) -> String {
+fn owner(pipeline: &PipelineSpec, trigger: u32, spec: &ContentTrigger) -> String {
     let same = |other: &TriggerSpec| {
         matches!(other, TriggerSpec::Content(other)
             if other.form == spec.form && other.pipeline == spec.pipeline && other.output == spec.output)
     };
-    let before = triggers_of(plan).filter(|(number, other)| *number < trigger && same(other)).count();
-    format!("{}/{}/{spec}#{before}", plan.spec.name.value, spec.form.key())
+    let before = triggers_of(pipeline).filter(|(number, other)| *number < trigger && same(other)).count();
+    format!("{}/{}/{spec}#{before}", pipeline.name.value, spec.form.key())
 }

@@ -48,8 +48,8 @@ pub(super) fn backfill(output: &Output, args: &BackfillArgs) -> Result<Exit, Fau
 }
 
 fn calendar(plan: &Plan, file: &Path, schedule: u32) -> Result<Calendar, Fault> {
-    let several = schedules(plan).count();
-    let found = schedules(plan).nth(schedule as usize).map(|schedule| schedule.calendar.clone());
+    let several = schedules(&plan.spec).count();
+    let found = schedules(&plan.spec).nth(schedule as usize).map(|schedule| schedule.calendar.clone());
     found.ok_or_else(|| {
         let message = format!("{} has no schedule with the number {schedule}", file.display());
         let fault = Fault::user("schedule.none", message);

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use millwork_engine::{
     diag::Severity,
-    graph::{CheckedPipeline, Plan, triggers_across},
+    graph::{CheckedPipeline, triggers_across},
     model::Fault,
-    spec,
+    spec::{self, PipelineSpec},
 };
 use serde_json::json;
 
@@ -72,8 +72,8 @@ fn look_across(all: &mut [CheckedPipeline]) {
         .filter_map(|checked| spec::read_pipeline(&checked.source).value)
         .map(|pipeline| pipeline.name.value.to_string())
         .collect();
-    let plans: Vec<&Plan> = all.iter().filter_map(|checked| checked.plan.as_deref()).collect();
-    for (at, problem) in triggers_across(&plans, |name| broken.iter().any(|broken| broken == name)) {
+    let specs: Vec<&PipelineSpec> = all.iter().filter_map(|checked| Some(&*checked.plan.as_ref()?.spec)).collect();
+    for (at, problem) in triggers_across(&specs, |name| broken.iter().any(|broken| broken == name)) {
         if let Some(checked) = ready.get(at).and_then(|at| all.get_mut(*at)) {
             checked.diagnostics.push(problem);
         }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use millwork_engine::{
-    graph::CheckedPipeline,
+    graph::{Bundle, CheckedPipeline, Plan},
     model::{Clock, Fault, SystemClock},
     step::Registry,
     store::{Holder, ServeLock},
+    thaw,
 };
 use millwork_http::{App, AppOptions, Server};
 use millwork_service::{Service, ServiceOptions, catalog::Checker, queue::Limits};
@@ -33,6 +34,10 @@ impl Checker for Checks {
     fn check(&self, name: &str, bytes: &[u8], base: &Path) -> CheckedPipeline {
         link::check(name, bytes, base, &self.registry, true, false, &self.workspace)
     }
+
+    fn thaw(&self, bundle: &Bundle) -> Result<Arc<Plan>, Fault> {
+        thaw(bundle, &self.registry)
+    }
 }
 
 /// Serves a folder of pipelines until it is told to stop.
@@ -41,6 +46,8 @@ pub(super) fn serve(output: &Output, args: &ServeArgs) -> Result<Exit, Fault> {
     let folder = folder_of(args.folder.clone())?;
     let workspace = Workspace::above(output, &folder)?;
     let home = home::for_pipeline(args.open.home.as_deref(), &folder.join("pipeline.yaml"));
+    // Before there is a runtime: it may wait for a moment.
+    let _lock = ServeLock::acquire(&home, &Holder::this("millwork serve", SystemClock.now()))?;
     // Two threads: one answers while the other writes; steps have a runtime of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| Fault::external("cli.runtime", format!("no runtime can be started: {e}")))?;
@@ -76,7 +83,6 @@ async fn run(
     home: PathBuf,
 ) -> Result<Exit, Fault> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let _lock = ServeLock::acquire(&home, &Holder::this("millwork serve", clock.now()))?;
     let registry = millwork_steps::registry();
     let engine = open::for_service(home.clone(), registry.clone(), &args.open, &workspace).await?;
     let limits = Limits { runs: args.max_runs as usize, pools: workspace.pools() };
