@@ -181,7 +181,7 @@ impl Catalog {
         let named = checked.plan.as_ref().map(|plan| plan.spec.name.value.clone());
         let named = named.or_else(|| spec::read_pipeline(&checked.source).value.map(|spec| spec.name.value));
         // A file whose name cannot be read at present is still the pipeline that it was.
-        let named = named.map(|name| name.to_string()).or_else(|| before.map(|entry| entry.name.clone()));
+        let named = named.or_else(|| before.map(|entry| entry.name.clone()));
         let name = named.unwrap_or_else(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         let standing = if checked.plan.is_some() { Standing::Ready } else { Standing::Broken };
         let included = checked.plan.iter().flat_map(|plan| plan.bundle.files.keys()).map(|path| base.join(path));

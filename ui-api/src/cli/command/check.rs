@@ -70,7 +70,7 @@ fn look_across(all: &mut [CheckedPipeline]) {
     let broken = all.iter().filter(|checked| checked.plan.is_none());
     let broken: Vec<String> = broken
         .filter_map(|checked| spec::read_pipeline(&checked.source).value)
-        .map(|pipeline| pipeline.name.value.to_string())
+        .map(|pipeline| pipeline.name.value.clone())
         .collect();
     let specs: Vec<&PipelineSpec> = all.iter().filter_map(|checked| Some(&*checked.plan.as_ref()?.spec)).collect();
     for (at, problem) in triggers_across(&specs, |name| broken.iter().any(|broken| broken == name)) {
