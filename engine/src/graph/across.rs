@@ -23,7 +23,8 @@ pub fn triggers_across(specs: &[&PipelineSpec], is_there: impl Fn(&str) -> bool)
                 (None, _) if is_there(upstream) => None,
                 (None, _) => {
                     let problem = Diagnostic::new(Code::TriggerUnknown, trigger.span, no_pipeline(upstream));
-                    Some(match nearest(upstream, specs.iter().map(|other| other.name.value.as_str())) {
+                    let others = specs.iter().enumerate().filter(|(ix, _)| *ix != at);
+                    Some(match nearest(upstream, others.map(|(_, other)| other.name.value.as_str())) {
                         Some(near) => problem.help(format!("did you mean `{near}`?")),
                         None => problem.help("it starts nothing until there is one"),
                     })

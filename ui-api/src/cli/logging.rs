@@ -20,6 +20,8 @@ const FORMAT: &str = "MILLWORK_LOG_FORMAT";
 pub(super) fn install(unsaid: Option<&str>) -> Result<Traces, Fault> {
     let wanted = std::env::var(FILTER).ok().or_else(|| unsaid.map(str::to_owned));
     let (spans, traces) = traces::layer()?;
+    // Who asks for traces is told when they are lost.
+    let wanted = wanted.or_else(|| spans.is_some().then(|| "off,millwork::cli::traces=warn".to_owned()));
     let logs = wanted.map(|wanted| logs(&wanted)).transpose()?;
     if logs.is_some() || spans.is_some() {
         tracing_subscriber::registry().with(logs).with(spans).init();

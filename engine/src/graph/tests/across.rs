@@ -40,6 +40,7 @@ fn what_is_not_here_is_told_of() {
     let found = warnings(&[
         ("sums", HAND),
         ("one", "{pipeline: {name: sum}}"),
+        ("ones", "{pipeline: {name: onse}}"),
         ("two", "{table: sums.rows}"),
         ("three", "{table: sums.row}"),
         ("four", "{artifact: nothing.like_it}"),
@@ -49,6 +50,7 @@ fn what_is_not_here_is_told_of() {
         found,
         [
             "one L0006: there is no pipeline `sum` here; did you mean `sums`?",
+            "ones L0006: there is no pipeline `onse` here; did you mean `one`?",
             "three L0006: the pipeline `sums` has no output `row`; it has rows",
             "four L0006: there is no pipeline `nothing` here; it starts nothing until there is one",
         ]

@@ -1,5 +1,7 @@
 //! Triggers on what another pipeline gives: other content starts a run, equal content does not.
 
+use millwork_engine::store::{RecordKind, When};
+use millwork_service::triggers::Upstream;
 use serde_json::{Value as Json, json};
 
 use crate::place::{Place, each};
@@ -71,4 +73,29 @@ async fn only_other_content_starts_a_run() {
     assert_eq!(words[1]["cause"]["kind"], "content", "{}", words[1]["cause"]);
     assert_eq!(runs_of(&place, "of_nothing").await.len(), 0);
     assert_eq!(runs_of(&place, "then").await.len(), inputs.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_started_and_not_remembered_is_not_started_again() {
+    let of_word = started("of_word", r#"{artifact: {of: maker.word, inputs: {of: "${{ event.value }}"}}}"#, "string");
+    let then = started("then", r#"{pipeline: {name: maker, inputs: {of: "${{ event.run }}"}}}"#, "string");
+    let place = Place::open(&[MAKER, &of_word, &then]).await;
+    let mut stream = place.stream("/events?pipeline=then", None).await;
+    place.ran("maker", json!({"word": "a"})).await;
+    while !stream.next().await.is_some_and(|event| event.name == "run" && event.data["status"] == "succeeded") {}
+    let before = runs_of(&place, "of_word").await;
+    assert_eq!(before.len(), 1);
+    // As if the process had died in between, and everything is read again by the next.
+    let service = &place.service;
+    let store = service.engine().reader();
+    let content = || store.records(RecordKind::Content, "", None, 10);
+    for record in content().await.expect("a state") {
+        store.put_record(RecordKind::Content, &record.key, None, When::Always).await.expect("a state");
+    }
+    store.put_record(RecordKind::Cursor, "upstream", Some(json!(0)), When::Always).await.expect("a state");
+    let mut next = Upstream::new(service.engine().clone(), service.catalog().clone(), service.desk().clone());
+    while next.read().await.expect("a state") {}
+    assert_eq!(content().await.expect("a state").len(), 1, "now it is remembered");
+    let runs = |runs: Vec<Json>| runs.iter().map(|run| run["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(runs(runs_of(&place, "of_word").await), runs(before));
 }

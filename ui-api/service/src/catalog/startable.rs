@@ -13,8 +13,8 @@ use millwork_engine::{
 
 use super::entry::Checker;
 
-/// A plan that nobody asked for during this time is made again when somebody does.
-const KEPT: Duration = Duration::from_secs(60);
+/// A plan that nobody asked for during this time is made again when somebody does. What runs every minute keeps its own.
+const KEPT: Duration = Duration::from_secs(150);
 
 /// What runs of a pipeline are made of. Its plan, several times as large and made in about a millisecond, is at hand
 /// only while it is used, so that a thousand idle pipelines need little memory.
