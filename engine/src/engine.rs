@@ -278,7 +278,12 @@ impl Engine {
     /// A new run with a parent link: steps before `from` are reused where their fingerprints match.
     /// `plan` is the edited file's; `None` takes the frozen one.
     pub async fn rerun(&self, run: RunId, from: &str, plan: Option<Arc<Plan>>) -> Result<RunHandle, Fault> {
-        self.inner.rerun(run, from, plan).await
+        self.inner.begin(self.inner.prepare_rerun(run, from, plan).await?).await?.run()
+    }
+
+    /// The same, without starting it (see [`Engine::prepare`]).
+    pub async fn prepare_rerun(&self, run: RunId, from: &str, plan: Option<Arc<Plan>>) -> Result<Prepared, Fault> {
+        self.inner.prepare_rerun(run, from, plan).await
     }
 
     /// Asks for the end of a run, wherever it is owned. A second call interrupts it.

@@ -190,7 +190,7 @@ codes! {
     TriggerUnknown = "L0006" Warning "a trigger on something that is not here"
         "`on.pipeline`, `on.table` and `on.artifact` name another pipeline that is served from the same folder, and the last two one of its `outputs:`. What is not there never ends and never changes, so that the trigger starts nothing.";
     TriggerLoop = "L0007" Warning "pipelines that start one another in a circle"
-        "The end of each of these pipelines starts the next, and the end of the last starts the first, again and again. A circle by `on.table` or `on.artifact` ends when nothing changes any more, one by `on.pipeline` with different statuses may end; after a hundred starts in a row the next one is refused (`trigger.loop`).";
+        "The end of each of these pipelines starts the next, and the end of the last starts the first, again and again. A circle by `on.table` or `on.artifact` ends when nothing changes any more, one by `on.pipeline` with different statuses may end; after a hundred runs that led to one another the next one is refused (`trigger.loop`).";
 
     SqlSyntax = "T0101" Error "the query is not SQL"
         "The text of a `sql` step breaks the grammar. The message says what was expected and what was found there; often the mistake stands just before: a missing comma, a keyword used as a name (quote it: \"order\"), an unclosed bracket.";

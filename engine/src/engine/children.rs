@@ -47,6 +47,10 @@ impl ChildRuns for Children {
         let inner = self.inner()?;
         let parent = inner.store.run(request.parent).await?;
         let frozen = inner.store.bundle(parent.revision).await?;
+        let (mut root, mut above) = (request.parent, parent.parent);
+        while let Some(next) = above {
+            (root, above) = (next, inner.store.run(next).await?.parent);
+        }
         let registry = inner.registry.clone();
         let path = request.path.clone();
         let checked = tokio::task::spawn_blocking(move || bundle::thaw_child(&frozen, &path, &registry)).await;
@@ -54,7 +58,7 @@ impl ChildRuns for Children {
         let inputs: Result<BTreeMap<_, _>, Fault> =
             request.inputs.iter().map(|(name, json)| Ok((name.clone(), decode(json)?))).collect();
         let new = New {
-            cause: Cause::Parent { run: request.parent, step: request.step, item: request.item },
+            cause: Cause::Parent { run: request.parent, step: request.step, item: request.item, root: Some(root) },
             parent: Some((request.parent, request.node, request.item)),
             labels: request.labels.into_iter().collect(),
             ..New::of(plan, RunRequest { inputs: inputs?, ..RunRequest::default() })

@@ -42,7 +42,8 @@ pub(super) fn assemble(
     on_disk: Option<OnDisk>,
 ) -> Result<Arc<Inner>, Fault> {
     // What nobody limited is no limit to keep: the machine's processors are shared by its own scheduler too.
-    let elastic = options.max_parallel == 0;
+    // Where somebody says how many, there are no more.
+    let extra = if options.max_parallel == 0 { MemoryShares::extra_attempts(options.memory) } else { 0 };
     let parallel = match options.max_parallel {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         some => some,
@@ -63,10 +64,10 @@ pub(super) fn assemble(
         children: Arc::new(children.clone()),
         tables: TableAccess::new(artifacts, options.scans),
         home: options.home.clone(),
-        memory: options.memory.map(|bytes| MemoryShares::of(bytes, parallel, elastic)),
+        memory: options.memory.map(|bytes| MemoryShares::of(bytes, parallel, extra)),
         parallel,
     };
-    let executor = Executor::new(deps, parallel, elastic, options.background)?;
+    let executor = Executor::new(deps, parallel, extra, options.background)?;
     let owner = on_disk.as_ref().map_or_else(|| OwnerId::generate(options.clock.now()), |disk| disk.owner());
     let inner = Arc::new(Inner {
         looks: Looks::default(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{RerunPlan, RunHandle, RunRequest, inner::Inner, launch::New};
+use super::{Prepared, RerunPlan, RunRequest, inner::Inner, launch::New};
 use crate::{
     executor::Frozen,
     graph::{Plan, Section},
@@ -85,12 +85,12 @@ impl Inner {
         Ok(Repeat { shown, plan, old, from, reused, labels })
     }
 
-    pub(super) async fn rerun(
+    pub(super) async fn prepare_rerun(
         self: &Arc<Self>,
         run: RunId,
         from: &str,
         plan: Option<Arc<Plan>>,
-    ) -> Result<RunHandle, Fault> {
+    ) -> Result<Prepared, Fault> {
         let Repeat { plan, old, from, reused, labels: reused_labels, .. } = self.rerun_plan(run, from, plan).await?;
         let inputs = super::inputs::decoded(&old.origin.inputs)?;
         let known = inputs.into_iter().filter(|(name, _)| plan.spec.inputs.contains_key(name.as_str()));
@@ -98,7 +98,7 @@ impl Inner {
         let request = RunRequest { inputs: known.collect(), interval, ..RunRequest::default() };
         let labels = old.origin.labels.clone();
         let cause = Cause::Rerun { of: run, from };
-        self.launch(New { cause, labels, reused, reused_labels, ..New::of(plan, request) }).await?.run()
+        self.prepare(New { cause, labels, reused, reused_labels, ..New::of(plan, request) }).await
     }
 }
 

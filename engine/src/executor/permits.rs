@@ -19,22 +19,11 @@ pub(crate) struct Permits(Arc<Mutex<State>>);
 struct State {
     /// Below zero while more are out than there are.
     free: isize,
-    /// Whether a run that has none is given one that there is not.
-    elastic: bool,
+    /// Permits that there are not, of which a run that has none is given one, at most.
+    extra: isize,
     held: HashMap<RunId, usize>,
     waiting: HashMap<RunId, VecDeque<(u64, oneshot::Sender<Permit>)>>,
     arrivals: u64,
-}
-
-/// Permits that there are not, at most.
-pub(crate) const EXTRA: isize = 64;
-
-/// A run that asks for permits.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asker {
-    pub run: RunId,
-    /// Whether it is a step of another run: a fan-out of such runs takes turns as any fan-out does.
-    pub child: bool,
 }
 
 /// One of them; given back when it is dropped.
@@ -47,21 +36,13 @@ pub(crate) struct Permit {
 }
 
 impl Permits {
-    /// So many, and no more.
-    pub(crate) fn new(count: usize) -> Self {
-        Self::of(count, false)
-    }
-
-    /// So many to share; but every run that is no step of another has one whenever it asks (up to [`EXTRA`] of them), so
-    /// that none waits for the end of what others do, however long that takes.
-    pub(crate) fn elastic(count: usize) -> Self {
-        Self::of(count, true)
-    }
-
-    fn of(count: usize, elastic: bool) -> Self {
+    /// So many to share; but every run, with all that is a part of it, has one whenever it asks (up to `extra` of them),
+    /// so that none waits for the end of what others do, however long that takes.
+    pub(crate) fn new(count: usize, extra: usize) -> Self {
         let (held, waiting) = (HashMap::new(), HashMap::new());
-        let free = isize::try_from(count).unwrap_or(isize::MAX);
-        Self(Arc::new(Mutex::new(State { free, elastic, held, waiting, arrivals: 0 })))
+        let number = |count: usize| isize::try_from(count).unwrap_or(isize::MAX);
+        let (free, extra) = (number(count), number(extra));
+        Self(Arc::new(Mutex::new(State { free, extra, held, waiting, arrivals: 0 })))
     }
 
     /// How many nobody has.
@@ -69,13 +50,14 @@ impl Permits {
         lock(&self.0).free.try_into().unwrap_or(0)
     }
 
-    /// One for an attempt of a run. Safe to drop while it waits.
-    pub(crate) async fn acquire(&self, Asker { run, child }: Asker) -> Permit {
+    /// One for an attempt of a run, or of one that is a part of it: a fan-out of such runs takes turns as any fan-out
+    /// does. Safe to drop while it waits.
+    pub(crate) async fn acquire(&self, run: RunId) -> Permit {
         loop {
             let turn = {
                 let mut state = lock(&self.0);
                 // Nobody waits while one is free.
-                let extra = state.elastic && !child && state.free > -EXTRA && !state.held.contains_key(&run);
+                let extra = state.free > -state.extra && !state.held.contains_key(&run);
                 if state.free > 0 || extra {
                     return state.take(run, self);
                 }
@@ -103,7 +85,7 @@ impl Permits {
         state.free += 1;
         let next = if state.free > 0 {
             state.next()
-        } else if state.elastic && !state.held.contains_key(&from) {
+        } else if state.extra > 0 && !state.held.contains_key(&from) {
             // One that there was not is handed on to nobody but who would have none now.
             state.first_of(from).map(|sender| (from, sender))
         } else {
@@ -165,13 +147,13 @@ mod tests {
     use super::*;
     use crate::model::Timestamp;
 
-    fn run(n: u128) -> Asker {
-        Asker { run: RunId::from_parts(Timestamp::default(), n), child: false }
+    fn run(n: u128) -> RunId {
+        RunId::from_parts(Timestamp::default(), n)
     }
 
     #[tokio::test]
     async fn a_run_with_much_to_do_takes_turns_with_one_that_has_little() {
-        let permits = Permits::new(2);
+        let permits = Permits::new(2, 0);
         let (a, b) = (permits.acquire(run(1)).await, permits.acquire(run(1)).await);
         let mut greedy: Vec<_> = (0..1000).map(|_| Box::pin(permits.acquire(run(1)))).collect();
         assert!(greedy.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
@@ -186,8 +168,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_permits_are_elastic_every_run_has_one() {
-        let permits = Permits::elastic(2);
+    async fn where_there_are_extra_permits_every_run_has_one() {
+        let permits = Permits::new(2, 64);
         let greedy = (permits.acquire(run(1)).await, permits.acquire(run(1)).await);
         let mut more = Box::pin(permits.acquire(run(1)));
         assert!(more.as_mut().now_or_never().is_none(), "it has its share");
@@ -195,15 +177,12 @@ mod tests {
         assert!(modest.extra && !greedy.0.extra && !greedy.1.extra);
         let mut second = Box::pin(permits.acquire(run(2)));
         assert!(second.as_mut().now_or_never().is_none());
-        let mut child = Box::pin(permits.acquire(Asker { child: true, ..run(3) }));
-        assert!(child.as_mut().now_or_never().is_none(), "a step of another run waits its turn");
         drop(modest);
-        assert!(more.as_mut().now_or_never().is_none() && child.as_mut().now_or_never().is_none());
+        assert!(more.as_mut().now_or_never().is_none());
         drop(second.now_or_never().expect("one that there is not is handed on to its own run"));
         drop(permits.acquire(run(2)).now_or_never().expect("who has none again has one again"));
-        assert!(more.as_mut().now_or_never().is_none() && child.as_mut().now_or_never().is_none());
+        assert!(more.as_mut().now_or_never().is_none());
         drop(greedy.0);
-        drop(child.now_or_never().expect("a real one is for who has fewest"));
         drop(more.now_or_never().expect("a real one is"));
         drop(greedy.1);
         assert_eq!(permits.free(), 2);
@@ -211,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_loses_nothing_for_the_others() {
-        let permits = Permits::new(1);
+        let permits = Permits::new(1, 0);
         let held = permits.acquire(run(1)).await;
         let (mut gone, mut stays) = (Box::pin(permits.acquire(run(2))), Box::pin(permits.acquire(run(3))));
         assert!(gone.as_mut().now_or_never().is_none() && stays.as_mut().now_or_never().is_none());
@@ -229,7 +208,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn there_are_never_more_than_there_are() {
-        let (permits, busy, most) = (Permits::new(3), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (permits, busy, most) = (Permits::new(3, 0), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let tasks = (0..200_u128).map(|n| {
             let (permits, busy, most) = (permits.clone(), busy.clone(), most.clone());
             tokio::spawn(async move {

@@ -14,7 +14,7 @@ use super::{
     identity::identity,
     keep::{self, Kept, Outputs},
     load,
-    permits::{Asker, Permits},
+    permits::Permits,
     slot::{Slot, Stragglers, Timers},
 };
 use crate::{
@@ -116,8 +116,8 @@ struct Inner {
 
 impl Executor {
     /// An executor for so many attempts at once. In the background, its threads have a lower priority than others.
-    /// If `elastic`, every run may have one attempt under way whatever others do.
-    pub fn new(deps: Deps, max_parallel: usize, elastic: bool, background: bool) -> Result<Self, Fault> {
+    /// Every run may have one attempt under way whatever others do, up to `extra` of them.
+    pub fn new(deps: Deps, max_parallel: usize, extra: usize, background: bool) -> Result<Self, Fault> {
         let runtime = Builder::new_multi_thread()
             // One more than may be blocked by steps, so that what watches over them always runs.
             .worker_threads(max_parallel.max(1) + 1)
@@ -133,7 +133,7 @@ impl Executor {
             .build()
             .map_err(|e| Fault::external("executor.threads", format!("threads cannot be started: {e}")))?;
         let count = max_parallel.max(1);
-        let permits = if elastic { Permits::elastic(count) } else { Permits::new(count) };
+        let permits = Permits::new(count, extra);
         Ok(Self(Arc::new(Inner {
             runtime: Some(runtime),
             permits,
@@ -184,8 +184,12 @@ impl Executor {
             attempt = envelope.attempt
         );
         let work = async move {
-            let asker = Asker { run: envelope.run, child: matches!(run.origin.cause, Cause::Parent { .. }) };
-            let slot = Slot::acquire(permits, asker, cancel, stragglers, timers).await;
+            // What a run starts takes its turns as a part of it.
+            let whole = match &run.origin.cause {
+                Cause::Parent { root, run, .. } => root.unwrap_or(*run),
+                _ => envelope.run,
+            };
+            let slot = Slot::acquire(permits, whole, cancel, stragglers, timers).await;
             let ended = match (&slot, envelope.item) {
                 (None, None) => stopped(envelope),
                 (None, Some(_)) => Report::ItemEnded { envelope, end: ItemEnd::Cancelled, row: None },

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     guard::lock,
-    permits::{Asker, Permit, Permits},
+    permits::{Permit, Permits},
 };
-use crate::model::{Clock, Fault, Sleep, Timestamp};
+use crate::model::{Clock, Fault, RunId, Sleep, Timestamp};
 
 /// Steps that were told to stop and did not, by a number of their own.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 struct Shared {
     /// Where permits come from, and for which run.
-    permits: Option<(Permits, Asker)>,
+    permits: Option<(Permits, RunId)>,
     held: Mutex<Option<Arc<Permit>>>,
     stragglers: Stragglers,
     timers: Timers,
@@ -66,7 +66,7 @@ impl Slot {
     /// Waits for a permit. `None`: the attempt was stopped before it began.
     pub(crate) async fn acquire(
         permits: Permits,
-        run: Asker,
+        run: RunId,
         cancel: CancellationToken,
         stragglers: Stragglers,
         timers: Timers,
@@ -148,7 +148,7 @@ impl Slot {
     }
 }
 
-async fn permit(permits: &Permits, run: Asker, cancel: &CancellationToken) -> Result<Permit, Fault> {
+async fn permit(permits: &Permits, run: RunId, cancel: &CancellationToken) -> Result<Permit, Fault> {
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Fault::cancelled()),

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::{
     CronLine,
-    civil::{Civil, DstGap, DstOverlap, MOST_CHANGE, is_quiet, on_the_wall},
+    civil::{Civil, DstGap, DstOverlap, MOST_CHANGE, is_quiet, on_the_wall, within_reach},
     cron_line::Pattern,
 };
 use crate::model::Timestamp;
@@ -71,7 +71,7 @@ impl Calendar {
 
     /// Moments after `after`, in their order.
     pub fn ticks(&self, after: Timestamp) -> Ticks<'_> {
-        let at = after.to_datetime();
+        let at = within_reach(after.to_datetime());
         let local = whole_second(on_the_wall(at, self.zone)) - slack(at, self.zone);
         let pattern = self.cron.pattern();
         let ahead = pattern.next(local, false).map(|local| self.occurrence(local));
@@ -85,7 +85,7 @@ impl Calendar {
 
     /// The last moment before `before`.
     pub fn previous(&self, before: Timestamp) -> Option<Timestamp> {
-        let at = before.to_datetime();
+        let at = within_reach(before.to_datetime());
         let (here, slack) = (on_the_wall(at, self.zone), slack(at, self.zone));
         let pattern = self.cron.pattern();
         let mut local = pattern.previous(whole_second(here + slack), true);

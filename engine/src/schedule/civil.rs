@@ -1,4 +1,4 @@
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// `dst.gap`: a local time that does not exist on a day.
@@ -43,6 +43,13 @@ impl Civil {
             LocalResult::None => Self::Gap(end_of_gap(local, zone)),
         }
     }
+}
+
+/// The same moment, or the nearest that calendars are made for: from the year 1 to the year 9999.
+pub(super) fn within_reach(at: DateTime<Utc>) -> DateTime<Utc> {
+    let first = NaiveDate::from_ymd_opt(1, 1, 3).unwrap_or_default();
+    let last = NaiveDate::from_ymd_opt(9999, 12, 29).unwrap_or_default();
+    at.clamp(first.and_time(NaiveTime::MIN).and_utc(), last.and_time(NaiveTime::MIN).and_utc())
 }
 
 /// What the clocks of a zone show.

@@ -275,3 +275,17 @@ fn random_lines_agree_with_looking_at_every_minute() {
         }
     }
 }
+
+#[test]
+fn the_ends_of_time_have_calendars_too() {
+    for zone in ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin"] {
+        for cron in ["* * * * *", "0 2 * * *", "@yearly"] {
+            let calendar = calendar(cron, zone, DstGap::RunAfter, DstOverlap::Twice);
+            for micros in [i64::MIN, i64::MIN + 1, -8_334_601_228_800_000_000, 8_210_266_876_799_999_999, i64::MAX] {
+                let end = Timestamp::from_micros(micros);
+                assert!(calendar.previous(end).is_none_or(|at| at < end), "{cron} {zone} {micros}");
+                assert!(calendar.next(end).is_none_or(|at| at > end), "{cron} {zone} {micros}");
+            }
+        }
+    }
+}

@@ -1,10 +1,10 @@
 //! Runs times of a schedule that lie back: so many at once, on and on until all are done or somebody cancels.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use millwork_engine::{
     Tick,
-    model::{Fault, Group, RunId, RunStatus, Timestamp},
+    model::{Blame, Fault, Group, RunId, RunStatus, Timestamp},
     schedules,
     spec::{OnConflict, PipelineSpec},
     store::{RecordKind, When},
@@ -16,6 +16,10 @@ use crate::{catalog::Startable, service::Service};
 
 /// Times of one backfill at most.
 const MOST: usize = 2000;
+/// Backfills that are over and are remembered.
+const KEPT: usize = 500;
+/// What could not be started because of something outside is tried again after this.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// A range of times to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +42,17 @@ pub struct Backfill {
     pub by: String,
     /// Who called it off, if somebody did.
     pub cancelled_by: Option<String>,
-    /// Whether every time has its run.
+    /// Whether every time was seen to.
     pub started: bool,
+    /// Its times, in order, as they were when it began.
+    #[serde(default)]
+    pub times: Vec<Timestamp>,
+    /// Times whose runs could not be started.
+    #[serde(default)]
+    pub refused: u32,
+    /// Why the first of those could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// A random part of an id.
@@ -54,13 +67,21 @@ pub struct Progress {
     pub total: usize,
     /// Runs that ended well.
     pub succeeded: usize,
-    /// Runs that ended otherwise.
+    /// Runs that ended otherwise, and times whose runs could not be started.
     pub failed: usize,
+    /// Runs that have not ended, and times that were not seen to.
+    pub open: usize,
 }
 
 impl Backfill {
-    /// The times, in order. More than 2,000 are the fault `backfill.large`.
-    pub fn ticks(&self, pipeline: &PipelineSpec) -> Result<Vec<Tick>, Fault> {
+    /// Its times, in order.
+    fn ticks(&self) -> impl Iterator<Item = Tick> + use<> {
+        let (schedule, again) = (self.schedule, self.again.clone());
+        self.times.clone().into_iter().map(move |at| Tick { schedule, at, again: again.clone() })
+    }
+
+    /// The times of a range, in order. More than 2,000 are the fault `backfill.large`.
+    fn times_of(&self, pipeline: &PipelineSpec) -> Result<Vec<Timestamp>, Fault> {
         let spec = schedules(pipeline).nth(self.schedule as usize).ok_or_else(|| {
             Fault::user(
                 "schedule.none",
@@ -70,13 +91,12 @@ impl Backfill {
         })?;
         let before = Timestamp::from_micros(self.from.as_micros() - 1);
         let times = spec.calendar.ticks(before).take_while(|at| *at < self.to).take(MOST + 1);
-        let ticks: Vec<Tick> =
-            times.map(|at| Tick { schedule: self.schedule, at, again: self.again.clone() }).collect();
-        if ticks.len() > MOST {
+        let times: Vec<Timestamp> = times.collect();
+        if times.len() > MOST {
             return Err(Fault::user("backfill.large", format!("the range has more than {MOST} times"))
                 .help("take a shorter range, and another one after it"));
         }
-        Ok(ticks)
+        Ok(times)
     }
 
     fn group(&self) -> Group {
@@ -85,11 +105,12 @@ impl Backfill {
 }
 
 impl Service {
-    /// Times of a range that have no run yet, which a backfill would start.
-    pub async fn backfill_plan(&self, backfill: &Backfill) -> Result<Vec<Timestamp>, Fault> {
-        let startable = self.startable(&backfill.pipeline)?;
+    /// Takes the times of its range into a backfill that has not begun; those that have no run yet, which it would
+    /// start.
+    pub async fn backfill_plan(&self, backfill: &mut Backfill) -> Result<Vec<Timestamp>, Fault> {
+        backfill.times = backfill.times_of(&self.startable(&backfill.pipeline)?.spec)?;
         let mut open = Vec::new();
-        for tick in backfill.ticks(&startable.spec)? {
+        for tick in backfill.ticks() {
             if self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?.is_none() {
                 open.push(tick.at);
             }
@@ -97,11 +118,11 @@ impl Service {
         Ok(open)
     }
 
-    /// Begins a backfill, which goes on across restarts.
+    /// Begins a backfill that was planned, which goes on across restarts.
     pub async fn backfill(self: &Arc<Self>, backfill: Backfill, tasks: &TaskTracker) -> Result<(), Fault> {
-        // Refused before it is written down.
-        backfill.ticks(&self.startable(&backfill.pipeline)?.spec)?;
-        self.save(&backfill).await?;
+        let value = serde_json::to_value(&backfill).map_err(|e| Fault::internal("backfill.record", e.to_string()))?;
+        self.engine().reader().put_record(RecordKind::Backfill, &backfill.id, Some(value), When::Absent).await?;
+        self.forget_old().await?;
         let service = self.clone();
         tasks.spawn(async move { service.fill(backfill).await });
         Ok(())
@@ -124,49 +145,98 @@ impl Service {
         }
     }
 
-    async fn try_fill(&self, mut backfill: Backfill) -> Result<(), Fault> {
-        let startable = self.startable(&backfill.pipeline)?;
-        for tick in backfill.ticks(&startable.spec)? {
-            if self.stopping().is_cancelled() {
-                return Ok(());
+    async fn try_fill(&self, backfill: Backfill) -> Result<(), Fault> {
+        let (mut refused, mut why) = (0, None);
+        for tick in backfill.ticks() {
+            loop {
+                if self.stopping().is_cancelled() || self.is_called_off(&backfill.id).await? {
+                    return Ok(());
+                }
+                match self.fill_in(&backfill, &tick).await {
+                    Ok(()) => break,
+                    Err(fault) if fault.blame == Blame::User => {
+                        let (id, pipeline, at) = (&backfill.id, &backfill.pipeline, tick.at);
+                        tracing::error!(id, pipeline, %at, %fault, "a run of a backfill cannot be started");
+                        refused += 1;
+                        why.get_or_insert_with(|| fault.to_string());
+                        break;
+                    }
+                    Err(fault) => {
+                        tracing::error!(id = backfill.id, %fault, "a run of a backfill is tried again");
+                        let next = self.now().after(AGAIN);
+                        tokio::select! {
+                            () = self.stopping().cancelled() => {}
+                            () = self.clock().until(next) => {}
+                        }
+                    }
+                }
             }
-            let kept = self.find_backfill(&backfill.id).await?;
-            if kept.is_none_or(|kept| kept.cancelled_by.is_some()) {
-                return Ok(());
-            }
-            if self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?.is_some() {
-                continue;
-            }
-            let prepared = self.engine().prepare_tick(startable.plan().await?, &tick, true).await?;
-            self.desk().start(prepared, Some((backfill.group(), OnConflict::Queue))).await?;
         }
-        backfill.started = true;
-        self.save(&backfill).await
+        let done = |backfill: &mut Backfill| {
+            (backfill.started, backfill.refused, backfill.fault) = (true, refused, why.clone());
+        };
+        self.change(&backfill.id, done).await.map(drop)
+    }
+
+    /// Starts the run of a time, unless there is one.
+    async fn fill_in(&self, backfill: &Backfill, tick: &Tick) -> Result<(), Fault> {
+        if self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?.is_some() {
+            return Ok(());
+        }
+        let plan = self.startable(&backfill.pipeline)?.plan().await?;
+        let prepared = self.engine().prepare_tick(plan, tick, true).await?;
+        let run = prepared.id();
+        self.desk().start(prepared, Some((backfill.group(), OnConflict::Queue))).await?;
+        // Who called it off meanwhile did not see this run.
+        if self.is_called_off(&backfill.id).await? {
+            self.stop(run, "the backfill, which was called off").await;
+        }
+        Ok(())
+    }
+
+    async fn is_called_off(&self, id: &str) -> Result<bool, Fault> {
+        Ok(self.find_backfill(id).await?.is_none_or(|kept| kept.cancelled_by.is_some()))
+    }
+
+    async fn stop(&self, run: RunId, by: &str) {
+        match self.engine().cancel(run, by).await {
+            Ok(()) => self.desk().gone_if_queued(run),
+            Err(fault) => tracing::warn!(%run, %fault, "a run of a backfill was not cancelled"),
+        }
     }
 
     /// Calls a backfill off: nothing more of it starts, and what is under way is cancelled.
     pub async fn cancel_backfill(&self, id: &str, by: &str) -> Result<Backfill, Fault> {
-        let mut backfill = self
-            .find_backfill(id)
-            .await?
-            .ok_or_else(|| Fault::user("backfill.none", format!("there is no backfill `{id}`")))?;
-        backfill.cancelled_by = Some(by.to_owned());
-        self.save(&backfill).await?;
+        let backfill = self.change(id, |backfill| backfill.cancelled_by = Some(by.to_owned())).await?;
         let (held, waiting) = self.desk().group(&backfill.group().name);
         for run in waiting.into_iter().chain(held) {
-            match self.engine().cancel(run, by).await {
-                Ok(()) => self.desk().gone_if_queued(run),
-                Err(fault) => tracing::warn!(%run, %fault, "a run of a backfill was not cancelled"),
-            }
+            self.stop(run, by).await;
         }
         Ok(backfill)
     }
 
     /// All backfills, newest first.
     pub async fn backfills(&self) -> Result<Vec<Backfill>, Fault> {
-        let records = self.engine().reader().records(RecordKind::Backfill, "", None, 1000).await?;
-        let read = records.into_iter().rev().filter_map(|record| serde_json::from_value(record.value).ok());
-        Ok(read.collect())
+        let (store, mut all) = (self.engine().reader(), Vec::new());
+        let mut after = None;
+        loop {
+            let page = store.records(RecordKind::Backfill, "", after.as_deref(), 200).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            all.extend(page.into_iter().filter_map(|record| serde_json::from_value::<Backfill>(record.value).ok()));
+        }
+        all.reverse();
+        Ok(all)
+    }
+
+    /// Forgets what has long been over.
+    async fn forget_old(&self) -> Result<(), Fault> {
+        let all = self.backfills().await?;
+        let over = all.iter().filter(|backfill| backfill.started || backfill.cancelled_by.is_some());
+        for old in over.skip(KEPT) {
+            self.engine().reader().put_record(RecordKind::Backfill, &old.id, None, When::Always).await?;
+        }
+        Ok(())
     }
 
     /// One of them.
@@ -175,27 +245,38 @@ impl Service {
         Ok(record.and_then(|record| serde_json::from_value(record.value).ok()))
     }
 
-    /// How far it has come.
+    /// How far it has come. Runs that were forgotten count in nothing but the total.
     pub async fn backfill_progress(&self, backfill: &Backfill) -> Result<Progress, Fault> {
-        let Ok(startable) = self.startable(&backfill.pipeline) else { return Ok(Progress::default()) };
-        let ticks = backfill.ticks(&startable.spec).unwrap_or_default();
-        let mut progress = Progress { total: ticks.len(), ..Progress::default() };
-        for tick in ticks {
+        let mut progress =
+            Progress { total: backfill.times.len(), failed: backfill.refused as usize, ..Progress::default() };
+        for tick in backfill.ticks() {
             let run: Option<RunId> = self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?;
-            let Some(run) = run else { continue };
-            match self.engine().reader().run(run).await?.status {
-                RunStatus::Succeeded => progress.succeeded += 1,
-                status if status.is_final() => progress.failed += 1,
-                _ => {}
+            match run {
+                None => progress.open += usize::from(!backfill.started),
+                Some(run) => match self.engine().reader().run(run).await?.status {
+                    RunStatus::Succeeded => progress.succeeded += 1,
+                    status if status.is_final() => progress.failed += 1,
+                    _ => progress.open += 1,
+                },
             }
         }
         Ok(progress)
     }
 
-    async fn save(&self, backfill: &Backfill) -> Result<(), Fault> {
-        let value = serde_json::to_value(backfill).map_err(|e| Fault::internal("backfill.record", e.to_string()))?;
-        self.engine().reader().put_record(RecordKind::Backfill, &backfill.id, Some(value), When::Always).await?;
-        Ok(())
+    /// Changes a backfill as it is kept now, whoever else changes it.
+    async fn change(&self, id: &str, change: impl Fn(&mut Backfill)) -> Result<Backfill, Fault> {
+        let store = self.engine().reader();
+        let missing = || Fault::user("backfill.none", format!("there is no backfill `{id}`"));
+        let broken = |e: serde_json::Error| Fault::internal("backfill.record", e.to_string());
+        loop {
+            let kept = store.record(RecordKind::Backfill, id).await?.ok_or_else(missing)?;
+            let mut backfill: Backfill = serde_json::from_value(kept.value).map_err(broken)?;
+            change(&mut backfill);
+            let value = serde_json::to_value(&backfill).map_err(broken)?;
+            if store.put_record(RecordKind::Backfill, id, Some(value), When::Version(kept.version)).await? {
+                return Ok(backfill);
+            }
+        }
     }
 
     fn startable(&self, pipeline: &str) -> Result<Arc<Startable>, Fault> {

@@ -11,7 +11,7 @@ use std::{
 
 use millwork_engine::{
     Engine, Prepared, RunHandle, Started,
-    model::{Clock, Fault, FaultCode, Group, RunId, RunStatus, Timestamp},
+    model::{Clock, Fault, FaultCode, Group, Retry, RunId, RunStatus, Timestamp},
     spec::OnConflict,
     store::{Request, RequestKind, RunFilter},
 };
@@ -299,23 +299,25 @@ impl Desk {
         requests.into_iter().find(stop).map(|request| request.by)
     }
 
-    /// Resumes an interrupted or failed run for somebody.
+    /// Resumes an interrupted or failed run for somebody, if there is room for it: `run.skipped` if not.
     pub async fn resume(self: &Arc<Self>, run: RunId, by: &str) -> Result<(), Fault> {
         let view = self.engine.reader().run(run).await?;
         let ticket = self.engine.origin(run).await?.ticket;
-        let handle = self.engine.resume(run, by).await?;
-        self.admission().ended(run);
-        self.admission().hold(run, view.pipeline.clone(), ticket);
+        let candidate = Candidate { run, pipeline: view.pipeline.clone(), ticket };
+        // One that is under way here has its place, and is not resumed.
+        if !self.engine.drives(run) && !self.admission().enter(&candidate) {
+            let message = format!("there is no room for {run} now: its group, its pools or all places are taken");
+            return Err(Fault::user("run.skipped", message)
+                .retry(Retry::AfterMillis(5_000))
+                .help("resume it when others have ended; `millwork runs list --status running` shows them"));
+        }
+        let handle = self.engine.resume(run, by).await.inspect_err(|_| {
+            if !self.engine.drives(run) {
+                self.free(run);
+            }
+        })?;
         drop(self.watched(handle, view.pipeline));
         Ok(())
-    }
-
-    /// Follows a run that was started past the queue, such as a rerun.
-    pub fn adopt(self: &Arc<Self>, handle: RunHandle, pipeline: &str) -> RunId {
-        let run = handle.id();
-        self.admission().hold(run, pipeline.to_owned(), millwork_engine::model::Ticket::default());
-        drop(self.watched(handle, pipeline.to_owned()));
-        run
     }
 
     /// Starts who is next, for as long as the service runs.

@@ -218,6 +218,11 @@ impl Service {
         self.clock.now()
     }
 
+    /// The clock, to wait by.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Runs pipelines.
     pub fn engine(&self) -> &Engine {
         &self.engine

@@ -86,6 +86,17 @@ steps:
 outputs: {n: '${{ steps.one.outputs.stdout }}'}
 ";
 
+/// Asks for as little, and has another pipeline do it.
+const FAMILY: &str = "version: 1
+name: family
+inputs: {n: {type: int}}
+steps:
+  - id: below
+    uses: pipeline
+    with: {path: modest.yaml, inputs: {n: '${{ inputs.n }}'}}
+outputs: {n: '${{ steps.below.outputs.n }}'}
+";
+
 fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -101,6 +112,7 @@ fn a_hostile_run_starves_nobody() {
         hostile.iter().zip(texts).map(|(name, text)| (format!("{name}.yaml"), text)).collect();
     files.push(("fat.yaml".to_owned(), FAT));
     files.push(("modest.yaml".to_owned(), MODEST));
+    files.push(("family.yaml".to_owned(), FAMILY));
     files.push(("child.yaml".to_owned(), CHILD));
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let here = folder(&files);
@@ -128,7 +140,9 @@ fn a_hostile_run_starves_nobody() {
             scope.spawn(move || {
                 for m in 0..3 {
                     let body = json!({"inputs": {"n": n * 10 + m}});
-                    let (code, called) = serving.ask("POST", "/api/v1/pipelines/modest/call", Some(&body), "");
+                    let pipeline = if n % 3 == 0 { "family" } else { "modest" };
+                    let path = format!("/api/v1/pipelines/{pipeline}/call");
+                    let (code, called) = serving.ask("POST", &path, Some(&body), "");
                     assert_eq!((code, &called["outputs"]["n"]), (200, &json!((n * 10 + m).to_string())), "{called}");
                 }
             });

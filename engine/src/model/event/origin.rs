@@ -24,6 +24,9 @@ pub enum Cause {
         step: Name,
         /// The item, inside a fan-out.
         item: Option<u32>,
+        /// The run that nobody started so, and that all of this is a part of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        root: Option<RunId>,
     },
     /// A time of a schedule.
     Schedule {

@@ -15,8 +15,8 @@ use super::pipeline;
 use crate::{
     app::App,
     guard::{Caller, Operate, Read},
-    page::Page,
-    problem::{Answer, Body, Path, Problem, Refusals},
+    page::{Page, Paging},
+    problem::{Answer, Body, Path, Problem, Query, Refusals},
     views::time,
 };
 
@@ -68,15 +68,17 @@ pub(crate) struct BackfillView {
     total: usize,
     /// Runs that ended well.
     done: usize,
-    /// Runs that ended otherwise.
+    /// Runs that ended otherwise, and times whose runs could not be started.
     failed: usize,
+    /// Why the first of those could not be started.
+    fault: Option<String>,
     /// `running`, `done` or `cancelled`.
     state: &'static str,
 }
 
 impl BackfillView {
     fn new(backfill: &Backfill, progress: Progress) -> Self {
-        let over = backfill.started && progress.succeeded + progress.failed >= progress.total;
+        let over = backfill.started && progress.open == 0;
         Self {
             id: backfill.id.clone(),
             pipeline: backfill.pipeline.clone(),
@@ -87,6 +89,7 @@ impl BackfillView {
             total: progress.total,
             done: progress.succeeded,
             failed: progress.failed,
+            fault: backfill.fault.clone(),
             state: match (&backfill.cancelled_by, over) {
                 (Some(_), _) => "cancelled",
                 (None, true) => "done",
@@ -114,7 +117,7 @@ pub(crate) async fn begin(
     if request.again.as_ref().is_some_and(|name| name.is_empty() || name.len() > 64 || !name.chars().all(plain)) {
         return Err(Problem::bad("`again` is a name of up to 64 letters, digits and `.`, `_`, `-`"));
     }
-    let backfill = Backfill {
+    let mut backfill = Backfill {
         id: format!("bf_{:016x}{:08x}", service.now().as_micros(), millwork_service::backfill::chance()),
         pipeline: name.clone(),
         schedule: index,
@@ -125,8 +128,11 @@ pub(crate) async fn begin(
         by: caller.name().to_owned(),
         cancelled_by: None,
         started: false,
+        times: Vec::new(),
+        refused: 0,
+        fault: None,
     };
-    let times: Vec<String> = service.backfill_plan(&backfill).await?.into_iter().map(time).collect();
+    let times: Vec<String> = service.backfill_plan(&mut backfill).await?.into_iter().map(time).collect();
     if request.dry_run {
         return Ok((StatusCode::OK, Json(BackfillBegun { times, id: None })));
     }
@@ -140,14 +146,22 @@ pub(crate) async fn begin(
 }
 
 /// Backfills, newest first.
-#[utoipa::path(get, path = "/backfills", tag = "schedules", responses((status = 200, body = Page<BackfillView>), Refusals), security(("token" = ["viewer"])))]
-pub(crate) async fn list(State(app): State<App>, caller: Caller<Read>) -> Answer<Json<Page<BackfillView>>> {
-    let service = app.service();
-    let mut views = Vec::new();
-    for backfill in service.backfills().await?.into_iter().filter(|backfill| caller.sees(&backfill.pipeline)).take(50) {
-        views.push(BackfillView::new(&backfill, service.backfill_progress(&backfill).await?));
+#[utoipa::path(get, path = "/backfills", tag = "schedules", params(Paging), responses((status = 200, body = Page<BackfillView>), Refusals), security(("token" = ["viewer"])))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller<Read>,
+    Query(paging): Query<Paging>,
+) -> Answer<Json<Page<BackfillView>>> {
+    let (service, limit) = (app.service(), paging.limit() as usize);
+    let before = |id: &str| paging.cursor.as_deref().is_none_or(|cursor| id < cursor);
+    let all = service.backfills().await?.into_iter();
+    let mut found = all.filter(|backfill| caller.sees(&backfill.pipeline) && before(&backfill.id));
+    let mut items: Vec<BackfillView> = Vec::new();
+    for backfill in found.by_ref().take(limit) {
+        items.push(BackfillView::new(&backfill, service.backfill_progress(&backfill).await?));
     }
-    Ok(Json(Page::whole(views)))
+    let next = found.next().and_then(|_| items.last().map(|last| last.id.clone()));
+    Ok(Json(Page { items, next }))
 }
 
 /// Calls a backfill off: nothing more of it starts, and what is under way is cancelled.

@@ -385,9 +385,9 @@ pub(crate) async fn rerun(
     let stored = run(&app, &caller, &id).await?;
     let service = app.service();
     let plan = edited(&app, &stored.pipeline, request.edited).await?;
-    let started = Box::pin(async { Ok::<_, Problem>(service.engine().rerun(stored.id, &request.from, plan).await?) });
-    let handle = service.quotas().counted(caller.principal(), 1, started, |_| 1).await?;
-    let new = service.desk().adopt(handle, &stored.pipeline);
+    let prepared = service.engine().prepare_rerun(stored.id, &request.from, plan).await?;
+    let started = Box::pin(async { Ok::<_, Problem>(service.start(prepared).await?) });
+    let (new, _) = service.quotas().counted(caller.principal(), 1, started, |_| 1).await?;
     let detail = json!({"of": id, "from": request.from, "edited": request.edited});
     service.audit().record(caller.name(), Action::RunRerun, &new.to_string(), detail).await?;
     let view = RunView::from(&service.engine().reader().run(new).await?);

@@ -1,6 +1,8 @@
 //! A real server, asked by a real client.
 
+mod arrivals;
 mod auth;
+mod backfills;
 mod call;
 mod content;
 mod events;

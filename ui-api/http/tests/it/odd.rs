@@ -67,6 +67,8 @@ async fn questions_that_cannot_be_read() {
         ("/runs?since=yesterday".to_owned(), 400),
         ("/runs?since=%2B262000-01-01T00:00:00Z".to_owned(), 200),
         ("/runs?until=-262000-01-01T00:00:00Z".to_owned(), 200),
+        ("/runs?since=-262143-01-01T00:00:00Z".to_owned(), 200),
+        ("/runs?until=%2B262142-12-31T23:59:59Z".to_owned(), 200),
         ("/runs?since=0001-01-01T00:00:00Z".to_owned(), 200),
         ("/runs?top=maybe".to_owned(), 400),
         ("/runs?unknown=1".to_owned(), 200),
@@ -96,6 +98,9 @@ async fn questions_that_cannot_be_read() {
         (format!("{ticks}?limit=0"), 200),
         (format!("{ticks}?from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z"), 200),
         (format!("{ticks}?from=-262000-01-01T00:00:00Z"), 200),
+        (format!("{ticks}?from=-262143-01-01T00:00:00Z"), 200),
+        (format!("{ticks}?from=%2B262142-12-31T23:59:59Z"), 200),
+        (format!("{ticks}?from=2026-01-01T00:00:00Z&to=%2B262142-12-31T23:59:59Z&limit=5"), 200),
         (format!("{ticks}?from=%2B262000-01-01T00:00:00Z"), 200),
         (format!("{ticks}?from=9999-12-31T00:00:00Z&to=%2B262000-01-01T00:00:00Z&limit=5"), 200),
         ("/artifacts/art_x".to_owned(), 404),
@@ -198,6 +203,57 @@ async fn a_file_that_is_no_yaml_for_a_while_keeps_its_pipeline() {
     fs::write(&path, ECHO.replace("name: echo", "name: other")).expect("a file");
     place.service.reload("test").await;
     assert_eq!(each(&place.good("/pipelines").await["items"], "name"), ["other"]);
+}
+
+/// Also where a pipeline starts another as a step, whose end starts the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circle_through_a_step_comes_to_an_end() {
+    let outer = "version: 1\nname: outer\non: {pipeline: {name: inner}}\nsteps:\n  \
+                 - {id: below, uses: pipeline, with: {path: p1.yaml}}\n";
+    let inner = ECHO.replace("name: echo", "name: inner");
+    let last = ECHO.replace("name: echo", "name: last");
+    let then = last.replace("name: last", "name: then").replace("\ninputs", "\non: {pipeline: {name: last}}\ninputs");
+    let place = Place::open(&[outer, &inner, &last, &then]).await;
+    let mut stream = place.stream("/events", None).await;
+    place.start("inner", json!({})).await;
+    let mut ended = 0;
+    while ended < 50 {
+        let event = stream.next().await.expect("a stream without an end");
+        let outer = event.data["pipeline"] == "outer" && event.data["status"] == "succeeded";
+        ended += usize::from(event.name == "run" && outer);
+    }
+    place.start("last", json!({})).await;
+    while !stream.next().await.is_some_and(|event| event.data["pipeline"] == "then") {}
+    let page = place.good("/runs?pipeline=outer&limit=500").await;
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(50));
+}
+
+/// A start reads the file again: what it sees first is news to all others as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_a_start_saw_first_is_told_of() {
+    let place = Place::open(&[ECHO]).await;
+    let changed = ECHO.replace("\ninputs", "\non: {schedule: {cron: '* * * * *'}}\ninputs");
+    fs::write(place.folder.path().join("p0.yaml"), &changed).expect("a file");
+    let catalog = place.service.catalog().clone();
+    let mut watch = catalog.watch();
+    // Nothing is read again that was read a moment ago.
+    let revision = place.good("/pipelines/echo").await["revision"].clone();
+    while tokio::task::spawn_blocking({
+        let catalog = catalog.clone();
+        move || catalog.fresh("echo")
+    })
+    .await
+    .expect("no panic")
+    .and_then(|entry| entry.startable.as_ref().map(|startable| json!(startable.revision)))
+        == Some(revision.clone())
+    {
+        tokio::task::yield_now().await;
+    }
+    watch.mark_unchanged();
+    assert_eq!(place.service.reload("test").await, ["echo"]);
+    assert!(watch.has_changed().expect("a catalog"), "schedules are looked at");
+    assert_eq!(place.good("/pipelines/echo/revisions").await["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(place.service.reload("test").await, [] as [&str; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,3 +146,27 @@ async fn a_process_takes_so_many_runs_at_once() {
     }
     assert!(began.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {began:?}");
 }
+
+/// What is repeated or goes on has its place in groups as what is new has.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_hold_for_what_is_repeated() {
+    let one = "concurrency: {group: one, limit: 1}";
+    let place = Place::open(&[&gated("waits", one)]).await;
+    place.gates.open("a");
+    let old = place.ran("waits", json!({"gate": "a"})).await;
+    let old = text(&old["id"]);
+    let stopped = stands(&place, "waits", "b").await;
+    place.post(&format!("/runs/{stopped}/cancel"), json!({})).await.of_status(StatusCode::ACCEPTED);
+    assert_eq!(place.ended(&stopped).await["status"], "cancelled");
+    let held = stands(&place, "waits", "c").await;
+    let again = place.post(&format!("/runs/{old}/rerun"), json!({"from": "stand"})).await;
+    let again = text(&again.of_status(StatusCode::CREATED)["id"]);
+    assert_eq!(queue_of(&place, &again).await, (1, "group".to_owned(), vec![held.clone()]));
+    let refused = place.post(&format!("/runs/{stopped}/resume"), json!({})).await;
+    refused.refused(409, "run.skipped");
+    place.gates.open("c");
+    assert_eq!(place.ended(&again).await["status"], "succeeded");
+    place.gates.open("b");
+    place.post(&format!("/runs/{stopped}/resume"), json!({})).await.of_status(StatusCode::ACCEPTED);
+    assert_eq!(place.ended(&stopped).await["status"], "succeeded");
+}

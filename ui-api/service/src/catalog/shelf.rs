@@ -1,8 +1,8 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -32,6 +32,8 @@ pub struct Catalog {
     entries: RwLock<Arc<BTreeMap<String, Arc<Entry>>>>,
     loaded: AtomicBool,
     changes: watch::Sender<u64>,
+    /// Pipelines whose change a start was the first to see, until all who wait for changes are told.
+    untold: Mutex<BTreeSet<String>>,
 }
 
 impl Catalog {
@@ -44,6 +46,7 @@ impl Catalog {
             entries: RwLock::default(),
             loaded: AtomicBool::new(false),
             changes: watch::channel(0).0,
+            untold: Mutex::default(),
         }
     }
 
@@ -102,7 +105,14 @@ impl Catalog {
             read
         };
         let again = Arc::new(again);
+        let same = |a: &Entry, b: &Entry| {
+            let revision = |entry: &Entry| entry.startable.as_ref().map(|startable| startable.revision);
+            revision(a) == revision(b) && a.standing == b.standing && a.source.text() == b.source.text()
+        };
         if again.name == name {
+            if !same(&again, &entry) {
+                self.untold.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+            }
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
             Arc::make_mut(&mut entries).insert(name.to_owned(), again.clone());
         }
@@ -132,6 +142,10 @@ impl Catalog {
             entries.insert(entry.name.clone(), entry);
         }
         changed.extend(before.keys().filter(|name| !entries.contains_key(*name)).cloned());
+        let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.extend(untold.into_iter().filter(|name| entries.contains_key(name)));
+        changed.sort();
+        changed.dedup();
         if !changed.is_empty() {
             look_across(&mut entries);
         }

@@ -169,7 +169,11 @@ impl Ticker {
                 for (schedule, spec) in (0..).zip(schedules(&startable.spec)) {
                     let key = (pipeline.clone(), schedule);
                     let Some(known) = kept.get_mut(&key) else { continue };
-                    known.of = Arc::downgrade(&startable.spec);
+                    // What it says beside its times, such as `jitter`, may be other than before.
+                    if !std::ptr::eq(known.of.as_ptr(), Arc::as_ptr(&startable.spec)) {
+                        known.of = Arc::downgrade(&startable.spec);
+                        known.wake = known.wake.map(|_| now);
+                    }
                     if due.len() < most && known.wake.is_some_and(|wake| wake <= now) {
                         known.wake = None;
                         let (startable, record) = (startable.clone(), known.record.clone());

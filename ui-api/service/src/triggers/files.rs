@@ -86,7 +86,9 @@ impl Files {
         trigger: u32,
         spec: &FileTrigger,
     ) -> Result<(), Fault> {
-        let patterns: Vec<PathBuf> = spec.paths.iter().map(|path| startable.base().join(&path.value)).collect();
+        // Signs of patterns in the folder's own name mean themselves.
+        let base = PathBuf::from(glob::Pattern::escape(&startable.base().to_string_lossy()));
+        let patterns: Vec<PathBuf> = spec.paths.iter().map(|path| base.join(&path.value)).collect();
         let found = tokio::task::spawn_blocking(move || matching(&patterns)).await.unwrap_or_default();
         let now = self.clock.now();
         for (path, sight) in found {

@@ -89,8 +89,8 @@ async fn start(
     trigger: u32,
     hook: &WebhookTrigger,
 ) -> Result<(Option<RunId>, bool), Fault> {
-    let delivery = verify(service, pipeline, hook, request)?;
-    let key = format!("hook/{pipeline}/{trigger}/{delivery}");
+    let Delivery { id: delivery, key } = verify(service, pipeline, hook, request)?;
+    let key = format!("hook/{pipeline}/{trigger}/{key}");
     if let Some(run) = service.engine().run_of_key(&key).await? {
         return Ok((Some(run), true));
     }
@@ -113,8 +113,22 @@ async fn start(
     })
 }
 
+/// A delivery that is as it must be.
+struct Delivery {
+    /// What its sender calls it.
+    id: String,
+    /// What makes it another than those before.
+    key: String,
+}
+
+impl Delivery {
+    fn of(id: String) -> Self {
+        Self { key: id.clone(), id }
+    }
+}
+
 /// Who sent it and when are right; what the sender calls the delivery.
-fn verify(service: &Service, pipeline: &str, hook: &WebhookTrigger, request: &Request) -> Result<String, Fault> {
+fn verify(service: &Service, pipeline: &str, hook: &WebhookTrigger, request: &Request) -> Result<Delivery, Fault> {
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     let Some(secret) = &hook.secret else {
         if request.trusted.is_none() {
@@ -123,7 +137,7 @@ fn verify(service: &Service, pipeline: &str, hook: &WebhookTrigger, request: &Re
                 .help("send a token that may start runs, or give the trigger a `secret` that signs requests"));
         }
         let named = header("webhook-id").or(header("idempotency-key")).map(str::to_owned);
-        return Ok(named.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>())));
+        return Ok(Delivery::of(named.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()))));
     };
     let secret = service.secret(secret)?;
     let now = service.now();
@@ -141,7 +155,7 @@ fn verify(service: &Service, pipeline: &str, hook: &WebhookTrigger, request: &Re
                 return Err(unsigned("no signature fits the request"));
             }
             in_time(time, now, hook.window)?;
-            Ok(id.to_owned())
+            Ok(Delivery::of(id.to_owned()))
         }
         SignatureScheme::Github => {
             let given = header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256="));
@@ -152,7 +166,8 @@ fn verify(service: &Service, pipeline: &str, hook: &WebhookTrigger, request: &Re
                 return Err(unsigned("the signature does not fit the body"));
             }
             let id = header("x-github-delivery").ok_or_else(|| unsigned("`X-GitHub-Delivery` is needed"))?;
-            Ok(id.to_owned())
+            // Nothing signs the id: the same body again, under whatever id, is the same delivery.
+            Ok(Delivery { id: id.to_owned(), key: expected })
         }
     }
 }

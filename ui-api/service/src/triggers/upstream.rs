@@ -304,10 +304,10 @@ impl Upstream {
     }
 }
 
-/// The run whose end started another.
+/// The run that led to another: by its end, or as one of its steps.
 const fn before(cause: &Cause) -> Option<RunId> {
     match cause {
-        Cause::Upstream { run, .. } => Some(*run),
+        Cause::Upstream { run, .. } | Cause::Parent { run, .. } => Some(*run),
         Cause::Content { run, .. } => *run,
         _ => None,
     }

@@ -39,7 +39,7 @@ async function loadBackfills(card) {
     li.said = said;
     const meter = h("div.meter", null, h("i", { data: { state: "succeeded" }, vars: { "--part": (one.total ? one.done / one.total : 0) } }), h("i", { data: { state: "failed" }, vars: { "--part": (one.total ? one.failed / one.total : 0) } }));
     put(li.firstChild, stateMark(one.state === "done" && one.failed ? "failed" : one.state), h("span", null, h("a", { href: at("pipelines", one.pipeline) }, one.pipeline), h("div.small.faint", null, time(one.from), " to ", time(one.to), one.by ? ` · by ${one.by}` : null)),
-      h("div", null, meter, h("div.small.muted", null, `${count(one.done + one.failed)} of ${count(one.total)} done${one.failed ? `, ${count(one.failed)} failed` : ""}`)),
+      h("div", null, meter, h("div.small.muted", null, `${count(one.done + one.failed)} of ${count(one.total)} done${one.failed ? `, ${count(one.failed)} failed` : ""}`), one.fault ? h("div.small.muted", null, one.fault) : null),
       one.state === "running" && may("operator") ? h("button.btn.small.danger", { type: "button", on: { click: () => attempt(async () => { await remove(at("backfills", one.id)); await loadBackfills(card); }, "The backfill is cancelled.") } }, "Cancel") : h("span"));
   });
 }
