@@ -119,7 +119,8 @@ impl Executor {
     /// Every run may have one attempt under way whatever others do, up to `extra` of them.
     pub fn new(deps: Deps, max_parallel: usize, extra: usize, background: bool) -> Result<Self, Fault> {
         let runtime = Builder::new_multi_thread()
-            // One more than may be blocked by steps, so that what watches over them always runs.
+            // One more than may be blocked by the steps that there are permits for. Those beyond share the threads: an
+            // await gives way to others, and what blocks belongs on a thread for that.
             .worker_threads(max_parallel.max(1) + 1)
             .thread_name(COMPUTE)
             // Planners of queries go deep; what is not used costs no memory.

@@ -88,7 +88,8 @@ pub enum SignatureScheme {
     /// <https://www.standardwebhooks.com>: headers `webhook-id`, `webhook-timestamp`, `webhook-signature`.
     #[default]
     Standard,
-    /// `X-Hub-Signature-256` over the body, `X-GitHub-Delivery` as the id. It has no time, so no window.
+    /// `X-Hub-Signature-256` over the body, `X-GitHub-Delivery` as the id. It has no time, so no window, and
+    /// the id is not signed: an equal body is the same delivery, whatever its id.
     Github,
 }
 

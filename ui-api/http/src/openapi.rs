@@ -90,7 +90,18 @@ pub(crate) fn split() -> (Router<App>, openapi::OpenApi) {
     // Served below a wildcard, which no template of a path can say.
     let hook = utoipa_axum::router::OpenApiRouter::<App>::new().routes(routes!(hooks::receive_hook));
     document.merge(hook.into_openapi());
+    hooks_of_other_methods(&mut document);
     (router, document)
+}
+
+/// A trigger says by which method it is asked: the same by `PUT` and by `GET`.
+fn hooks_of_other_methods(document: &mut openapi::OpenApi) {
+    let Some(item) = document.paths.paths.get_mut("/hooks/{path}") else { return };
+    let Some(post) = item.post.clone() else { return };
+    let (mut get, mut put) = (post.clone(), post);
+    (get.operation_id, get.request_body) = (Some("receive_hook_by_get".to_owned()), None);
+    put.operation_id = Some("receive_hook_by_put".to_owned());
+    (item.get, item.put) = (Some(get), Some(put));
 }
 
 /// The document, as it is kept and served.

@@ -124,6 +124,9 @@ async fn as_github_signs() {
     assert_eq!(place.ended(&runs(&first)[0]).await["outputs"], json!({"order": "o-1"}));
     let again = Answer::of(send("d-1", "a plain text", BODY)).await.of_status(StatusCode::OK);
     assert_eq!(runs(&again), runs(&first));
+    // The id is not signed: who has seen a delivery cannot have it run again under another.
+    let replayed = Answer::of(send("d-9", "a plain text", BODY)).await.of_status(StatusCode::OK);
+    assert_eq!(runs(&replayed), runs(&first));
     Answer::of(send("d-2", "another text", BODY)).await.refused(401, "hook.signature");
     Answer::of(place.bare(Method::POST, "/hooks/github").body(BODY)).await.refused(401, "hook.signature");
 }

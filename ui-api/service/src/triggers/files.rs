@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -39,8 +39,8 @@ pub struct Files {
     clock: Arc<dyn Clock>,
     catalog: Arc<Catalog>,
     desk: Arc<Desk>,
-    /// Files that were seen, and since when they are as they are.
-    seen: HashMap<PathBuf, (Sight, Timestamp)>,
+    /// Files that were seen, since when they are as they are, and how many looks ago they were there.
+    seen: HashMap<PathBuf, (Sight, Timestamp, u8)>,
     /// Files that were taken as they are.
     taken: HashMap<(String, PathBuf), Sight>,
 }
@@ -68,6 +68,10 @@ impl Files {
     /// Looks once, and starts what has arrived.
     pub async fn look(&mut self) -> Result<(), Fault> {
         let all = self.catalog.all();
+        self.seen.retain(|_, (_, _, looks)| {
+            *looks += 1;
+            *looks <= 2
+        });
         for (pipeline, entry) in all.iter() {
             let Some(startable) = &entry.startable else { continue };
             for (trigger, spec) in triggers_of(&startable.spec) {
@@ -91,15 +95,20 @@ impl Files {
         let patterns: Vec<PathBuf> = spec.paths.iter().map(|path| base.join(&path.value)).collect();
         let found = tokio::task::spawn_blocking(move || matching(&patterns)).await.unwrap_or_default();
         let now = self.clock.now();
+        let of = format!("{pipeline}/{trigger}");
+        // What is gone is forgotten.
+        let there: HashSet<&Path> = found.iter().map(|(path, _)| path.as_path()).collect();
+        self.taken.retain(|(taker, path), _| *taker != of || there.contains(path.as_path()));
         for (path, sight) in found {
-            let (known, since) = self.seen.entry(path.clone()).or_insert((sight, now));
+            let (known, since, looks) = self.seen.entry(path.clone()).or_insert((sight, now, 0));
+            *looks = 0;
             if *known != sight {
                 (*known, *since) = (sight, now);
             }
             // A file that was there before has not changed for as long as its time says.
             let modified = Timestamp::from(chrono::DateTime::<chrono::Utc>::from(sight.modified));
             let quiet = now.since((*since).min(modified));
-            let key = (format!("{pipeline}/{trigger}"), path.clone());
+            let key = (of.clone(), path.clone());
             if quiet < spec.settle || self.taken.get(&key) == Some(&sight) {
                 continue;
             }
