@@ -24,7 +24,7 @@ async fn a_file_is_taken_once_and_not_lost_while_its_group_is_full() {
     let mut files = Files::new(engine, Arc::new(SystemClock), catalog, service.desk().clone());
     files.look().await.expect("looked");
     let runs = async || each(&place.good("/runs?pipeline=taken").await["items"], "id");
-    assert_eq!(runs().await, [held.clone()], "its group is full");
+    assert_eq!(runs().await, std::slice::from_ref(&held), "its group is full");
     place.gates.open("held");
     place.gates.open("g");
     place.ended(&held).await;
