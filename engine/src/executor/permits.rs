@@ -17,10 +17,10 @@ pub(crate) struct Permits(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Below zero while more are out than there are.
-    free: isize,
-    /// Permits that there are not, of which a run that has none is given one, at most.
-    extra: isize,
+    /// Permits that nobody has.
+    free: usize,
+    /// Permits beyond those, for runs that have none.
+    extra: usize,
     held: HashMap<RunId, usize>,
     waiting: HashMap<RunId, VecDeque<(u64, oneshot::Sender<Permit>)>>,
     arrivals: u64,
@@ -30,24 +30,22 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Permit {
     run: RunId,
-    /// Whether it is one that there was not when it was taken.
+    /// Whether it is one of those that are beyond the others.
     pub extra: bool,
     permits: Permits,
 }
 
 impl Permits {
     /// So many to share; but every run, with all that is a part of it, has one whenever it asks (up to `extra` of them),
-    /// so that none waits for the end of what others do, however long that takes.
+    /// so that as long as there are some of these, none waits for the end of what others do.
     pub(crate) fn new(count: usize, extra: usize) -> Self {
         let (held, waiting) = (HashMap::new(), HashMap::new());
-        let number = |count: usize| isize::try_from(count).unwrap_or(isize::MAX);
-        let (free, extra) = (number(count), number(extra));
-        Self(Arc::new(Mutex::new(State { free, extra, held, waiting, arrivals: 0 })))
+        Self(Arc::new(Mutex::new(State { free: count, extra, held, waiting, arrivals: 0 })))
     }
 
     /// How many nobody has.
     pub(crate) fn free(&self) -> usize {
-        lock(&self.0).free.try_into().unwrap_or(0)
+        lock(&self.0).free
     }
 
     /// One for an attempt of a run, or of one that is a part of it: a fan-out of such runs takes turns as any fan-out
@@ -57,7 +55,7 @@ impl Permits {
             let turn = {
                 let mut state = lock(&self.0);
                 // Nobody waits while one is free.
-                let extra = state.free > -state.extra && !state.held.contains_key(&run);
+                let extra = state.extra > 0 && !state.held.contains_key(&run);
                 if state.free > 0 || extra {
                     return state.take(run, self);
                 }
@@ -73,8 +71,8 @@ impl Permits {
         }
     }
 
-    /// Hands a permit that was given back to who is next.
-    fn give_back(&self, from: RunId) {
+    /// Hands on what was given back to who is next.
+    fn give_back(&self, from: RunId, extra: bool) {
         let mut state = lock(&self.0);
         if let Some(held) = state.held.get_mut(&from) {
             *held -= 1;
@@ -82,38 +80,48 @@ impl Permits {
                 state.held.remove(&from);
             }
         }
-        state.free += 1;
-        let next = if state.free > 0 {
-            state.next()
-        } else if state.extra > 0 && !state.held.contains_key(&from) {
-            // One that there was not is handed on to nobody but who would have none now.
-            state.first_of(from).map(|sender| (from, sender))
+        if extra {
+            state.extra += 1;
         } else {
-            None
-        };
-        let Some((run, sender)) = next else { return };
-        let permit = state.take(run, self);
+            state.free += 1;
+        }
+        let mut turns = Vec::new();
+        while let Some((run, sender)) = state.next() {
+            turns.push((state.take(run, self), sender));
+        }
         drop(state);
-        // Where the waiter is gone, the permit comes back at once, and the next one gets it.
-        drop(sender.send(permit));
+        for (permit, sender) in turns {
+            // Where the waiter is gone, the permit comes back at once, and the next one gets it.
+            drop(sender.send(permit));
+        }
     }
 }
 
 impl State {
+    /// One that is free, or one beyond those.
     fn take(&mut self, run: RunId, permits: &Permits) -> Permit {
-        self.free -= 1;
+        let extra = self.free == 0;
+        if extra {
+            self.extra = self.extra.saturating_sub(1);
+        } else {
+            self.free -= 1;
+        }
         *self.held.entry(run).or_default() += 1;
-        Permit { run, extra: self.free < 0, permits: permits.clone() }
+        Permit { run, extra, permits: permits.clone() }
     }
 
-    /// Who is next, taken out of those who wait.
+    /// Who is next, taken out of those who wait; nobody, if there is nothing for them.
     fn next(&mut self) -> Option<(RunId, oneshot::Sender<Permit>)> {
         loop {
             let order = |(run, line): (&RunId, &VecDeque<(u64, oneshot::Sender<Permit>)>)| {
                 let arrival = line.front().map_or(u64::MAX, |(arrival, _)| *arrival);
                 (self.held.get(run).copied().unwrap_or(0), arrival, *run)
             };
-            let (_, _, run) = self.waiting.iter().map(order).min()?;
+            let (held, _, run) = self.waiting.iter().map(order).min()?;
+            // What is beyond the others is for who has none.
+            if self.free == 0 && (self.extra == 0 || held > 0) {
+                return None;
+            }
             if let Some(sender) = self.first_of(run) {
                 return Some((run, sender));
             }
@@ -134,7 +142,7 @@ impl State {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.permits.give_back(self.run);
+        self.permits.give_back(self.run, self.extra);
     }
 }
 
@@ -186,6 +194,25 @@ mod tests {
         drop(more.now_or_never().expect("a real one is"));
         drop(greedy.1);
         assert_eq!(permits.free(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_extra_permit_is_for_whoever_has_none() {
+        let permits = Permits::new(1, 1);
+        let greedy = permits.acquire(run(1)).await;
+        let extra = permits.acquire(run(2)).await;
+        let mut more = Box::pin(permits.acquire(run(1)));
+        let mut modest = Box::pin(permits.acquire(run(3)));
+        assert!(more.as_mut().now_or_never().is_none() && modest.as_mut().now_or_never().is_none());
+        drop(extra);
+        let modest = modest.now_or_never().expect("its own run wants nothing more, and this one has none");
+        assert!(modest.extra && more.as_mut().now_or_never().is_none());
+        // One of those that there are stays one of them, whoever has the others.
+        drop(greedy);
+        let again = more.now_or_never().expect("a real one is free");
+        assert!(!again.extra);
+        drop((modest, again));
+        assert_eq!((permits.free(), lock(&permits.0).extra), (1, 1));
     }
 
     #[tokio::test]

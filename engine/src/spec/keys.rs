@@ -190,7 +190,11 @@ pub(super) static WEBHOOK: Keys = Keys {
         must("path", Text, "path of the URL, such as `/orders`"),
         key("method", OneOf(&["POST", "PUT", "GET"]), "POST if left out"),
         key("secret", Text, "name of the secret that signs requests"),
-        key("scheme", OneOf(&["standard", "github"]), "how requests are signed: Standard Webhooks, or as GitHub does"),
+        key(
+            "scheme",
+            OneOf(&["standard", "github"]),
+            "how requests are signed: Standard Webhooks, or as GitHub does (an equal body counts once)",
+        ),
         key("window", Duration, "how old a signed request may be; 5m if left out"),
         key("body", Text, "type of the body, such as `object{order: string, total: float}`"),
         key("inputs", Map(&Any), "inputs from `event`"),

@@ -72,6 +72,11 @@ fn webhook(cx: &mut Cx, node: &Node) -> Option<WebhookTrigger> {
     let window = fields.get("window").and_then(|n| cx.duration(n, "`window`")).unwrap_or(Duration::from_mins(5));
     let body = fields.get("body").and_then(|n| input_type(cx, n)).unwrap_or(Type::Any);
     let inputs = inputs(cx, &fields);
+    if scheme == SignatureScheme::Github && method == "GET" {
+        let span = fields.get("scheme").map_or(node.span, |n| n.span);
+        let problem = Diagnostic::new(Code::ConflictingKeys, span, "GitHub signs bodies, and `GET` has none");
+        cx.push(problem.help("leave out `method`, or take the scheme `standard`"));
+    }
     Some(WebhookTrigger { path, method: method.to_owned(), secret, scheme, window, body, inputs })
 }
 

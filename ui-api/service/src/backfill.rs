@@ -12,7 +12,7 @@ use millwork_engine::{
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
 
-use crate::{catalog::Startable, service::Service};
+use crate::{catalog::Startable, desk::Outcome, service::Service};
 
 /// Times of one backfill at most.
 const MOST: usize = 2000;
@@ -104,6 +104,16 @@ impl Backfill {
     }
 }
 
+/// What came of a time.
+enum Filled {
+    /// It has its run.
+    Done,
+    /// Nothing more is to be started.
+    CalledOff,
+    /// A group of the pipeline's own is full, and its runs do not wait.
+    NoRoom(String),
+}
+
 impl Service {
     /// Takes the times of its range into a backfill that has not begun; those that have no run yet, which it would
     /// start.
@@ -132,11 +142,22 @@ impl Service {
     pub(crate) async fn resume_backfills(self: &Arc<Self>, tasks: &TaskTracker) -> Result<(), Fault> {
         for backfill in self.backfills().await? {
             if !backfill.started && backfill.cancelled_by.is_none() {
+                let backfill = self.with_times(backfill).await?;
                 let service = self.clone();
                 tasks.spawn(async move { service.fill(backfill).await });
             }
         }
         Ok(())
+    }
+
+    /// Backfills that were begun before they kept their times have those that their schedule has now.
+    async fn with_times(&self, backfill: Backfill) -> Result<Backfill, Fault> {
+        let startable = match self.startable(&backfill.pipeline) {
+            Ok(startable) if backfill.times.is_empty() => startable,
+            _ => return Ok(backfill),
+        };
+        let Ok(times) = backfill.times_of(&startable.spec) else { return Ok(backfill) };
+        self.change(&backfill.id, |kept| kept.times.clone_from(&times)).await
     }
 
     async fn fill(self: Arc<Self>, backfill: Backfill) {
@@ -149,49 +170,69 @@ impl Service {
         let (mut refused, mut why) = (0, None);
         for tick in backfill.ticks() {
             loop {
-                if self.stopping().is_cancelled() || self.is_called_off(&backfill.id).await? {
+                if self.stopping().is_cancelled() {
                     return Ok(());
                 }
-                match self.fill_in(&backfill, &tick).await {
-                    Ok(()) => break,
-                    Err(fault) if fault.blame == Blame::User => {
+                let again = match self.fill_in(&backfill, &tick).await {
+                    Ok(Filled::Done) => break,
+                    Ok(Filled::CalledOff) => return Ok(()),
+                    Ok(Filled::NoRoom(group)) => format!("the group `{group}` is full"),
+                    // One that is away for a moment comes back, or the backfill is called off.
+                    Err(fault) if fault.blame == Blame::User && fault.code.as_str() != "pipeline.unknown" => {
                         let (id, pipeline, at) = (&backfill.id, &backfill.pipeline, tick.at);
                         tracing::error!(id, pipeline, %at, %fault, "a run of a backfill cannot be started");
                         refused += 1;
                         why.get_or_insert_with(|| fault.to_string());
                         break;
                     }
-                    Err(fault) => {
-                        tracing::error!(id = backfill.id, %fault, "a run of a backfill is tried again");
-                        let next = self.now().after(AGAIN);
-                        tokio::select! {
-                            () = self.stopping().cancelled() => {}
-                            () = self.clock().until(next) => {}
-                        }
-                    }
-                }
+                    Err(fault) => fault.to_string(),
+                };
+                tracing::warn!(id = backfill.id, why = again, "a run of a backfill is tried again");
+                self.wait().await;
             }
         }
         let done = |backfill: &mut Backfill| {
             (backfill.started, backfill.refused, backfill.fault) = (true, refused, why.clone());
         };
-        self.change(&backfill.id, done).await.map(drop)
+        while let Err(fault) = self.change(&backfill.id, done).await {
+            if self.stopping().is_cancelled() || fault.blame == Blame::User {
+                return Err(fault);
+            }
+            self.wait().await;
+        }
+        Ok(())
+    }
+
+    /// Until it is time to try again, or the service stops.
+    async fn wait(&self) {
+        let next = self.now().after(AGAIN);
+        tokio::select! {
+            () = self.stopping().cancelled() => {}
+            () = self.clock().until(next) => {}
+        }
     }
 
     /// Starts the run of a time, unless there is one.
-    async fn fill_in(&self, backfill: &Backfill, tick: &Tick) -> Result<(), Fault> {
+    async fn fill_in(&self, backfill: &Backfill, tick: &Tick) -> Result<Filled, Fault> {
+        if self.is_called_off(&backfill.id).await? {
+            return Ok(Filled::CalledOff);
+        }
         if self.engine().run_of_key(&tick.key(&backfill.pipeline)).await?.is_some() {
-            return Ok(());
+            return Ok(Filled::Done);
         }
         let plan = self.startable(&backfill.pipeline)?.plan().await?;
         let prepared = self.engine().prepare_tick(plan, tick, true).await?;
         let run = prepared.id();
-        self.desk().start(prepared, Some((backfill.group(), OnConflict::Queue))).await?;
+        let outcome = self.desk().start(prepared, Some((backfill.group(), OnConflict::Queue))).await?;
+        if let Outcome::Skipped { group, .. } = outcome {
+            return Ok(Filled::NoRoom(group));
+        }
         // Who called it off meanwhile did not see this run.
         if self.is_called_off(&backfill.id).await? {
             self.stop(run, "the backfill, which was called off").await;
+            return Ok(Filled::CalledOff);
         }
-        Ok(())
+        Ok(Filled::Done)
     }
 
     async fn is_called_off(&self, id: &str) -> Result<bool, Fault> {
@@ -205,8 +246,15 @@ impl Service {
         }
     }
 
-    /// Calls a backfill off: nothing more of it starts, and what is under way is cancelled.
+    /// Calls a backfill off: nothing more of it starts, and what is under way is cancelled. One that is over stays as it
+    /// is.
     pub async fn cancel_backfill(&self, id: &str, by: &str) -> Result<Backfill, Fault> {
+        if let Some(backfill) = self.find_backfill(id).await?
+            && backfill.started
+            && self.backfill_progress(&backfill).await?.open == 0
+        {
+            return Ok(backfill);
+        }
         let backfill = self.change(id, |backfill| backfill.cancelled_by = Some(by.to_owned())).await?;
         let (held, waiting) = self.desk().group(&backfill.group().name);
         for run in waiting.into_iter().chain(held) {
@@ -245,7 +293,7 @@ impl Service {
         Ok(record.and_then(|record| serde_json::from_value(record.value).ok()))
     }
 
-    /// How far it has come. Runs that were forgotten count in nothing but the total.
+    /// How far it has come. Times whose runs were forgotten since count in nothing but the total.
     pub async fn backfill_progress(&self, backfill: &Backfill) -> Result<Progress, Fault> {
         let mut progress =
             Progress { total: backfill.times.len(), failed: backfill.refused as usize, ..Progress::default() };

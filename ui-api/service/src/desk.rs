@@ -283,7 +283,10 @@ impl Desk {
                 if fault.code != FaultCode::RUN_OWNED {
                     tracing::warn!(%run, %fault, "a run cannot go on");
                 }
-                self.free(run);
+                // Somebody may have resumed it meanwhile, here.
+                if !self.engine.drives(run) {
+                    self.free(run);
+                }
             }
         }
     }
@@ -304,19 +307,25 @@ impl Desk {
         let view = self.engine.reader().run(run).await?;
         let ticket = self.engine.origin(run).await?.ticket;
         let candidate = Candidate { run, pipeline: view.pipeline.clone(), ticket };
-        // One that is under way here has its place, and is not resumed.
-        if !self.engine.drives(run) && !self.admission().enter(&candidate) {
-            let message = format!("there is no room for {run} now: its group, its pools or all places are taken");
-            return Err(Fault::user("run.skipped", message)
-                .retry(Retry::AfterMillis(5_000))
-                .help("resume it when others have ended; `millwork runs list --status running` shows them"));
-        }
-        let handle = self.engine.resume(run, by).await.inspect_err(|_| {
-            if !self.engine.drives(run) {
-                self.free(run);
+        // What cannot be resumed at all is refused for what it is.
+        let entered = !view.status.is_final() || matches!(view.status, RunStatus::Failed | RunStatus::Cancelled);
+        let entered = entered && {
+            let mut admission = self.admission();
+            let known = admission.knows(run);
+            let room = known || admission.enter(&candidate);
+            if !room || (known && view.status == RunStatus::Queued) {
+                let message = format!("there is no room for {run} now: its group, its pools or all places are taken");
+                return Err(Fault::user("run.skipped", message)
+                    .retry(Retry::AfterMillis(5_000))
+                    .help("resume it when others have ended; `millwork runs list --status running` shows them"));
             }
-        })?;
-        drop(self.watched(handle, view.pipeline));
+            !known
+        };
+        let resumed = self.engine.resume(run, by).await;
+        if resumed.is_err() && entered {
+            self.free(run);
+        }
+        drop(self.watched(resumed?, view.pipeline));
         Ok(())
     }
 

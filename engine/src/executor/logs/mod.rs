@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -35,11 +35,13 @@ pub(crate) struct Room {
     run: u64,
     /// Bytes of the run that were written since this process began to drive it.
     written: Arc<AtomicU64>,
+    /// Whether it was said that all is full: the attempts after that get no file.
+    told: Arc<AtomicBool>,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { attempt: 256 << 20, run: 2 << 30, written: Arc::default() }
+        Self { attempt: 256 << 20, run: 2 << 30, written: Arc::default(), told: Arc::default() }
     }
 }
 
@@ -81,13 +83,18 @@ pub(crate) fn sink(
         if open.full {
             return;
         }
+        let all_full = room.written.load(Ordering::Relaxed) >= room.run;
+        if all_full && room.told.swap(true, Ordering::Relaxed) {
+            open.full = true;
+            return;
+        }
         if open.file.is_none() {
             open.file = create(&folder, &of);
             open.bytes = open.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
         }
         let full = if open.bytes >= room.attempt {
             Some("the log of this attempt is full: what follows is not kept")
-        } else if room.written.load(Ordering::Relaxed) >= room.run {
+        } else if all_full {
             Some("the logs of this run are full: what follows is not kept")
         } else {
             None

@@ -1,11 +1,12 @@
 //! Ranges of times that are run afterwards.
 
-use std::fs;
+use std::{fs, sync::Arc, time::Duration};
 
+use millwork_engine::model::{Clock as _, ManualClock, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
-use crate::place::{Answer, Place, text, within};
+use crate::place::{Answer, Place, Setup, text, within};
 
 /// Runs of times for which `divisor` is nought cannot be started.
 fn nightly(name: &str, divisor: &str) -> String {
@@ -76,8 +77,31 @@ async fn the_list_has_pages() {
     all.extend(more);
     ids.reverse();
     assert_eq!((all, &rest["next"]), (ids.clone(), &Json::Null));
+    // What is over is not called off any more.
+    over(&place, &ids[0]).await;
     let gone = Answer::of(place.call(Method::DELETE, &format!("/backfills/{}", ids[0]))).await;
-    gone.of_status(StatusCode::OK);
-    let cancelled = shown(&place, &ids[0]).await;
-    assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
+    assert_eq!(gone.of_status(StatusCode::OK)["state"], "done");
+}
+
+/// Where runs of the pipeline do not wait in their own group, the backfill does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_group_loses_no_time() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let skips = nightly("good", "2")
+        .replace("inputs: {n: {", "concurrency: {group: g, limit: 1, on_conflict: skip}\ninputs: {n: {");
+    let place = Place::with(Setup { clock: clock.clone(), ..Setup::default() }, &[&skips]).await;
+    let range = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-04T00:00:00Z", "concurrency": 3});
+    let begun = place.post("/pipelines/good/schedules/0/backfill", range).await;
+    let id = text(&begun.of_status(StatusCode::ACCEPTED)["id"]);
+    let one = within("a backfill is over", async {
+        loop {
+            let one = shown(&place, &id).await;
+            if one["state"] != "running" {
+                return one;
+            }
+            clock.advance(Duration::from_secs(1));
+        }
+    })
+    .await;
+    assert_eq!((&one["done"], &one["failed"]), (&json!(3), &json!(0)), "{one}");
 }

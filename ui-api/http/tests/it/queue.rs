@@ -166,7 +166,15 @@ async fn groups_hold_for_what_is_repeated() {
     refused.refused(409, "run.skipped");
     place.gates.open("c");
     assert_eq!(place.ended(&again).await["status"], "succeeded");
+    // Of many who resume it at once, one does, and its place is its own.
+    let path = format!("/runs/{stopped}/resume");
+    let all = futures::future::join_all((0..8).map(|_| place.post(&path, json!({})))).await;
+    assert_eq!(all.iter().filter(|answer| answer.status == 202).count(), 1, "{all:?}");
+    place.is(&stopped, "running").await;
+    let new = place.start("waits", json!({"gate": "b"})).await;
+    assert_eq!(queue_of(&place, &new).await, (1, "group".to_owned(), vec![stopped.clone()]));
     place.gates.open("b");
-    place.post(&format!("/runs/{stopped}/resume"), json!({})).await.of_status(StatusCode::ACCEPTED);
     assert_eq!(place.ended(&stopped).await["status"], "succeeded");
+    assert_eq!(place.ended(&new).await["status"], "succeeded");
+    place.post(&path, json!({})).await.refused(409, "run.succeeded");
 }

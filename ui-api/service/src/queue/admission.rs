@@ -95,6 +95,11 @@ impl Admission {
         true
     }
 
+    /// Whether a run has its place, or waits for one.
+    pub fn knows(&self, run: RunId) -> bool {
+        self.held.contains_key(&run) || self.waiting.contains(&run)
+    }
+
     /// A run is under way whatever the limits say: it was before a restart.
     pub fn hold(&mut self, run: RunId, pipeline: String, ticket: Ticket) {
         self.held.insert(run, Held { pipeline, ticket, parked: false });
