@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,6 +29,21 @@ pub(super) struct Inner {
     pub looks: Looks,
     runs: Mutex<HashMap<RunId, Live>>,
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
+    /// Runs that are being taken over.
+    taken: Mutex<HashSet<RunId>>,
+}
+
+/// Held while a run is taken over here, so that nobody else does so meanwhile.
+#[derive(Debug)]
+pub(super) struct Taking<'a> {
+    inner: &'a Inner,
+    run: RunId,
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.inner.lock_taken().remove(&self.run);
+    }
 }
 
 /// Plans of revisions held in memory at most.
@@ -81,6 +96,7 @@ pub(super) fn assemble(
         on_disk,
         runs: Mutex::default(),
         plans: Mutex::default(),
+        taken: Mutex::default(),
     });
     children.belong_to(&inner);
     Ok(inner)
@@ -89,6 +105,15 @@ pub(super) fn assemble(
 impl Inner {
     fn lock_runs(&self) -> MutexGuard<'_, HashMap<RunId, Live>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_taken(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to take a run over; `None` if somebody does so at this moment.
+    pub(super) fn taking(&self, run: RunId) -> Option<Taking<'_>> {
+        self.lock_taken().insert(run).then(|| Taking { inner: self, run })
     }
 
     /// The run, if this process drives it.

@@ -286,7 +286,9 @@ impl Inner {
         by: &str,
         then: Option<Input>,
     ) -> Result<RunHandle, Fault> {
-        if self.live(run).is_some() {
+        // Two who see the same owner gone would both take it, and the second from the first.
+        let taking = self.taking(run);
+        if taking.is_none() || self.live(run).is_some() {
             return Err(Fault::user("run.owned", format!("this process runs {run} already")));
         }
         // Read after the owner is known to be dead, so that nothing is added to what is read here.
