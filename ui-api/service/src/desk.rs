@@ -41,6 +41,13 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Runs that there were not before: one or none.
+    pub fn new_runs(&self) -> u32 {
+        u32::from(matches!(self, Self::Started(_) | Self::Queued(_)))
+    }
+}
+
 /// Starts runs.
 #[derive(Debug)]
 pub struct Desk {
@@ -308,8 +315,7 @@ impl Desk {
         let ticket = self.engine.origin(run).await?.ticket;
         let candidate = Candidate { run, pipeline: view.pipeline.clone(), ticket };
         // What cannot be resumed at all is refused for what it is.
-        let entered = !view.status.is_final() || matches!(view.status, RunStatus::Failed | RunStatus::Cancelled);
-        let entered = entered && {
+        let entered = view.status != RunStatus::Succeeded && {
             let mut admission = self.admission();
             let known = admission.knows(run);
             let room = known || admission.enter(&candidate);

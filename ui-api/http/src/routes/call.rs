@@ -114,8 +114,7 @@ pub(crate) async fn call(
     let id = prepared.id();
     let deadline = Instant::now() + patience;
     let started = Box::pin(async { Ok::<_, Problem>(service.desk().start(prepared, None).await?) });
-    let new = |outcome: &Outcome| u32::from(matches!(outcome, Outcome::Started(_) | Outcome::Queued(_)));
-    let handle = match service.quotas().counted(caller.principal(), 1, started, new).await? {
+    let handle = match service.quotas().counted(caller.principal(), 1, started, Outcome::new_runs).await? {
         Outcome::Started(handle) => Some(handle),
         // It waits for its turn as any other; its caller waits with it.
         Outcome::Queued(_) => None,

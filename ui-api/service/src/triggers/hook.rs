@@ -99,10 +99,7 @@ async fn start(
     let prepared = service.engine().prepare_event(startable.plan().await?, trigger, event, cause, Some(&key)).await?;
     let started = Box::pin(service.desk().start(prepared, None));
     let outcome = match request.trusted.as_ref().filter(|_| hook.secret.is_none()) {
-        Some(who) => {
-            let new = |outcome: &Outcome| u32::from(matches!(outcome, Outcome::Started(_) | Outcome::Queued(_)));
-            service.quotas().counted(who, 1, started, new).await?
-        }
+        Some(who) => service.quotas().counted(who, 1, started, Outcome::new_runs).await?,
         None => started.await?,
     };
     Ok(match outcome {
